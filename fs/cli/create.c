@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+// cmkdisk create: asks the key store first, so that no file is made for a key that cannot be used,
+// and proves the new binding by unwrapping it again before it is written.
+#include "agent.h"
+#include "cli.h"
+#include "clock.h"
+#include "keyset.h"
+#include "luks.h"
+#include "newfile.h"
+#include "print.h"
+#include "scope.h"
+#include "secret.h"
+#include "units.h"
+#include "verdict.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GRACE_DENIED_DEFAULT_MS (3600 * MS_PER_S)	    // Azure's documented hour
+#define GRACE_UNREACHABLE_DEFAULT_MS (24 * 3600 * MS_PER_S) // Azure SQL's buffer for outages
+#define GRACE_UNREACHABLE_MIN_MS MS_PER_S
+#define AGENT_DEADLINE_MS 30000
+#define DATA_OFFSET_DEFAULT (16ull << 20)
+
+struct args {
+	const char *size, *key, *set, *sector_size, *grace_denied, *grace_unreachable, *on_expiry,
+		*label, *data_offset;
+	bool thin, preallocate, force;
+};
+
+static const struct cli_option options[] = {
+	{0, "size", "N", "size of the disk: 10G, 512M, or bytes"},
+	{0, "key", "URL", "key that opens the disk: file:/path, pkcs11:..., https://..."},
+	{0, "set", "FILE", "key set that names the key (JSON)"},
+	{0, "sector-size", "N", "512 or 4096 (default 4096)"},
+	{0, "grace-denied", "T", "how long I/O goes on after the key is refused (default 1h)"},
+	{0, "grace-unreachable", "T", "the same when the key store does not answer (default 24h)"},
+	{0, "on-expiry", "WHAT", "stop or ignore when the key expires (default stop)"},
+	{0, "label", "L", "LUKS2 label"},
+	{0, "data-offset", "N", "space for the header, at least 1M (default 16M)"},
+	{0, "thin", NULL, "holes read as zeros and discards make holes (see cmkdisk-security(7))"},
+	{0, "preallocate", NULL, "reserve all space in the backing file now"},
+	{0, "force", NULL, "overwrite BACKING if it is a block device"},
+};
+
+static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
+{
+	(void)err;
+	struct args *a = ctx;
+	const struct {
+		const char *name, **text;
+	} texts[] = {{"size", &a->size}, {"key", &a->key}, {"set", &a->set},
+		{"sector-size", &a->sector_size}, {"grace-denied", &a->grace_denied},
+		{"grace-unreachable", &a->grace_unreachable}, {"on-expiry", &a->on_expiry},
+		{"label", &a->label}, {"data-offset", &a->data_offset}};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (!strcmp(o->name, texts[i].name))
+			*texts[i].text = value;
+	a->thin |= !strcmp(o->name, "thin");
+	a->preallocate |= !strcmp(o->name, "preallocate");
+	a->force |= !strcmp(o->name, "force");
+	return 0;
+}
+
+static int graces(
+	const struct args *a, const struct keyset *k, struct volume_policy *p, struct errmsg *err)
+{
+	p->grace_denied_ms =
+		k->grace_denied_ms != DURATION_UNSET ? k->grace_denied_ms : GRACE_DENIED_DEFAULT_MS;
+	p->grace_unreachable_ms = k->grace_unreachable_ms != DURATION_UNSET
+					  ? k->grace_unreachable_ms
+					  : GRACE_UNREACHABLE_DEFAULT_MS;
+	p->expiry_stops = k->on_expiry_given ? k->expiry_stops : true;
+	int rc = 0;
+	if (a->grace_denied)
+		rc = parse_duration_ms("--grace-denied", a->grace_denied, &p->grace_denied_ms, err);
+	if (!rc && a->grace_unreachable)
+		rc = parse_duration_ms(
+			"--grace-unreachable", a->grace_unreachable, &p->grace_unreachable_ms, err);
+	if (!rc && p->grace_unreachable_ms < GRACE_UNREACHABLE_MIN_MS)
+		rc = errmsg_set(err, EINVAL,
+			"--grace-unreachable: a disk that stops at the first missed answer is of "
+			"no "
+			"use; expected at least 1s");
+	if (rc || !a->on_expiry)
+		return rc;
+	if (strcmp(a->on_expiry, "stop") && strcmp(a->on_expiry, "ignore"))
+		return errmsg_set(
+			err, EINVAL, "--on-expiry: \"%s\", expected stop or ignore", a->on_expiry);
+	p->expiry_stops = !strcmp(a->on_expiry, "stop");
+	return 0;
+}
+
+static int geometry(const struct args *a, struct volume_params *p, struct errmsg *err)
+{
+	uint64_t sector = 4096;
+	p->data_offset = DATA_OFFSET_DEFAULT;
+	int rc = a->size ? parse_size("--size", a->size, &p->policy.size, err)
+			 : errmsg_set(
+				   err, EINVAL, "--size is missing: how large is the disk to be?");
+	if (!rc && a->sector_size)
+		rc = parse_size("--sector-size", a->sector_size, &sector, err);
+	if (!rc && a->data_offset)
+		rc = parse_size("--data-offset", a->data_offset, &p->data_offset, err);
+	if (rc)
+		return rc;
+	if (sector != 512 && sector != 4096)
+		return errmsg_set(
+			err, EINVAL, "--sector-size: %s, expected 512 or 4096", a->sector_size);
+	if (p->data_offset < (1 << 20) || p->data_offset % (1 << 20))
+		return errmsg_set(err, EINVAL, "--data-offset: %s, expected whole MiB, at least 1M",
+			a->data_offset);
+	if (p->policy.size % sector)
+		return errmsg_set(err, EINVAL,
+			"--size: %s is not a multiple of the sector size (%u bytes)", a->size,
+			(unsigned)sector);
+	if (p->policy.size > (uint64_t)INT64_MAX - p->data_offset)
+		return errmsg_set(err, EINVAL, "--size: %s is more than a file can hold", a->size);
+	p->sector_size = (uint32_t)sector;
+	p->policy.thin = a->thin;
+	p->label = a->label;
+	if (a->label && strlen(a->label) > 47)
+		return errmsg_set(err, EINVAL, "--label: longer than LUKS2's 47 bytes");
+	return 0;
+}
+
+// Refuses what the key's attributes say will not last until the first mount.
+static int judge_key(const struct keyset *k, const struct cmk_key_info *info, bool expiry_stops,
+	struct errmsg *err)
+{
+	int64_t now = clock_wall_s(clock_real());
+	char when[32];
+	if (expiry_stops && info->exp && now >= info->exp) {
+		format_time(info->exp, when, sizeof(when));
+		return errmsg_set(err, EKEYEXPIRED,
+			"%s: version %s expired at %s; rotate the key or create with --on-expiry "
+			"ignore",
+			k->key_url, info->version, when);
+	}
+	if (expiry_stops && info->nbf && now < info->nbf) {
+		format_time(info->nbf, when, sizeof(when));
+		return errmsg_set(err, EKEYEXPIRED, "%s: version %s is not valid before %s",
+			k->key_url, info->version, when);
+	}
+	return 0;
+}
+
+static int fill_binding(
+	const struct keyset *k, const struct cmk_wrapped *w, struct binding *b, struct errmsg *err)
+{
+	if (w->len == 0 || w->len > sizeof(b->wrapped))
+		return errmsg_set(err, EBADMSG,
+			"%s: the provider wrapped to %zu bytes, expected 1 to %zu", k->key_url,
+			w->len, sizeof(b->wrapped));
+	*b = (struct binding){.token = -1, .keyslot = -1, .wrapped_len = w->len};
+	memcpy(b->key_url, k->key_url, sizeof(b->key_url));
+	(void)snprintf(b->key_version, sizeof(b->key_version), "%s", w->version);
+	(void)snprintf(b->alg, sizeof(b->alg), "%s", w->alg);
+	memcpy(b->wrapped, w->data, w->len);
+	return 0;
+}
+
+// Wraps a fresh slot secret and unwraps it again through the same identity.
+static int bind_secret(struct agent *agent, const struct keyset *k, bool expiry_stops,
+	const struct secret *slot_secret, struct binding *b, struct errmsg *err)
+{
+	struct agent_answer answer;
+	struct cmk_wrapped w;
+	agent_wrap(agent, slot_secret, &w, &answer);
+	int rc = answer_errno(&answer, err);
+	if (rc)
+		return rc;
+	rc = fill_binding(k, &w, b, err);
+	if (rc)
+		return rc;
+	struct secret *back scoped(secret_free) = NULL;
+	agent_unwrap(agent, b->key_version, b->alg, b->wrapped, b->wrapped_len, &back, &answer);
+	rc = answer_errno(&answer, err);
+	if (rc)
+		return rc;
+	if (!secret_equal(back, slot_secret))
+		return errmsg_set(err, EKEYREJECTED,
+			"%s: the key store unwrapped something else than it had wrapped; no disk "
+			"was made",
+			k->key_url);
+	struct cmk_key_info info = {.enabled = -1};
+	agent_describe(agent, b->key_version, &info, &answer);
+	return answer.verdict == CMK_GRANTED ? judge_key(k, &info, expiry_stops, err) : 0;
+}
+
+static int make_disk(const struct cli *cli, const struct args *a, const struct keyset *k,
+	const struct volume_params *p, const char *backing, struct errmsg *err)
+{
+	struct secret *slot_secret scoped(secret_free) = NULL;
+	int rc = secret_random(SLOT_SECRET_LEN, &slot_secret);
+	if (rc)
+		return errmsg_set(err, -rc, "no memory for a secret: %s", strerror(-rc));
+	if (!slot_secret->locked)
+		fprintf(stderr,
+			"cmkdisk: warning: memory for secrets cannot be locked (ulimit -l); "
+			"they may reach the swap\n");
+	struct agent *agent scoped(agent_free) = NULL;
+	rc = agent_new(&(struct agent_config){.program = cli->agent,
+			       .plugin_dir = cli->plugin_dir,
+			       .key_url = k->key_url,
+			       .config = k->config,
+			       .disk = a->label ? a->label : "",
+			       .deadline_ms = AGENT_DEADLINE_MS},
+		&agent, err);
+	if (rc)
+		return rc;
+	struct binding b;
+	rc = bind_secret(agent, k, p->policy.expiry_stops, slot_secret, &b, err);
+	if (rc)
+		return rc;
+	struct newfile file scoped(newfile_discard) = {.fd = -1};
+	rc = newfile_make(
+		backing, p->data_offset + p->policy.size, a->preallocate, a->force, &file, err);
+	if (rc)
+		return rc;
+	rc = volume_create(backing, p, &b, slot_secret, err);
+	if (rc)
+		return rc;
+	rc = newfile_keep(&file, err);
+	if (rc)
+		return rc;
+	char size[32];
+	format_size(p->policy.size, size, sizeof(size));
+	printf("%s: %s disk, key %s version %s\n", backing, size, b.key_url, b.key_version);
+	return 0;
+}
+
+static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
+	struct errmsg *err)
+{
+	struct args a = {0};
+	struct cli_operands operands;
+	int rc = cli_parse(self, argc, argv, set, &a, 1, 1, &operands, err);
+	if (rc)
+		return rc;
+	if (!a.key == !a.set)
+		return errmsg_set(err, EINVAL, "create: expected either --key URL or --set FILE");
+	struct keyset k scoped(keyset_free) = KEYSET_NONE;
+	rc = a.key ? keyset_of_url(a.key, &k, err) : keyset_read(a.set, &k, err);
+	if (rc)
+		return rc;
+	struct volume_params p = {0};
+	rc = graces(&a, &k, &p.policy, err);
+	if (!rc)
+		rc = geometry(&a, &p, err);
+	if (!rc)
+		rc = newfile_check(operands.at[0], a.force, err);
+	return rc ? rc : make_disk(cli, &a, &k, &p, operands.at[0], err);
+}
+
+const struct cli_command cmd_create = {
+	.name = "create",
+	.operands = "BACKING",
+	.summary = "Make an encrypted disk",
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
+	.run = run,
+};

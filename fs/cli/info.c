@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// cmkdisk info: what a header says, without any key; hence unproven, and said so.
+#include "cli.h"
+#include "json.h"
+#include "luks.h"
+#include "print.h"
+#include "scope.h"
+#include "units.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct args {
+	bool json;
+};
+
+static const struct cli_option options[] = {
+	{0, "json", NULL, "print JSON"},
+};
+
+static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
+{
+	(void)o;
+	(void)value;
+	(void)err;
+	((struct args *)ctx)->json = true;
+	return 0;
+}
+
+static int binding_json(const struct binding *b, struct json *list)
+{
+	struct json *o = NULL;
+	int rc = json_object(&o);
+	if (!rc)
+		rc = json_push(list, o);
+	if (!rc)
+		rc = json_add_int(o, "token", b->token);
+	if (!rc)
+		rc = json_add_int(o, "keyslot", b->keyslot);
+	if (!rc)
+		rc = json_add_str(o, "keyUrl", b->key_url);
+	if (!rc)
+		rc = json_add_str(o, "keyVersion", b->key_version);
+	if (!rc)
+		rc = json_add_str(o, "alg", b->alg);
+	if (!rc)
+		rc = json_add_int(o, "created", b->created);
+	return rc;
+}
+
+static int policy_json(const struct volume_policy *p, struct json *o)
+{
+	int rc = json_add_int(o, "size", (int64_t)p->size);
+	if (!rc)
+		rc = json_add_int(o, "graceDeniedMs", (int64_t)p->grace_denied_ms);
+	if (!rc)
+		rc = json_add_int(o, "graceUnreachableMs", (int64_t)p->grace_unreachable_ms);
+	if (!rc)
+		rc = json_add_str(o, "onExpiry", p->expiry_stops ? "stop" : "ignore");
+	if (!rc)
+		rc = json_add_bool(o, "thin", p->thin);
+	return rc;
+}
+
+static int show_json(const char *path, const struct volume_info *v)
+{
+	struct json *o scoped(json_free) = NULL, *list = NULL;
+	int rc = json_object(&o);
+	if (!rc)
+		rc = json_add_str(o, "backing", path);
+	if (!rc)
+		rc = json_add_str(o, "uuid", v->uuid);
+	if (!rc)
+		rc = json_add_str(o, "label", v->label[0] ? v->label : NULL);
+	if (!rc)
+		rc = json_add_str(o, "cipher", v->cipher);
+	if (!rc)
+		rc = json_add_int(o, "sectorSize", v->sector_size);
+	if (!rc)
+		rc = json_add_int(o, "dataOffset", (int64_t)v->data_offset);
+	if (!rc)
+		rc = policy_json(&v->policy, o);
+	if (!rc)
+		rc = json_add_int(o, "keyslots", (int64_t)v->keyslot_count);
+	if (!rc)
+		rc = json_array(&list);
+	if (!rc)
+		rc = json_add(o, "bindings", list);
+	for (size_t i = 0; !rc && i < v->binding_count; i++)
+		rc = binding_json(&v->bindings[i], list);
+	return rc ? rc : print_json_value(o);
+}
+
+static void show_text(const char *path, const struct volume_info *v)
+{
+	char size[32], denied[32], unreachable[32], when[32];
+	format_size(v->policy.size, size, sizeof(size));
+	format_duration_ms(v->policy.grace_denied_ms, denied, sizeof(denied));
+	format_duration_ms(v->policy.grace_unreachable_ms, unreachable, sizeof(unreachable));
+	printf("%s: %s disk%s\n", path, size, v->policy.thin ? ", thin" : "");
+	printf("  UUID         %s\n", v->uuid);
+	if (v->label[0])
+		printf("  label        %s\n", v->label);
+	printf("  cipher       %s, %u-byte sectors, data at %llu\n", v->cipher, v->sector_size,
+		(unsigned long long)v->data_offset);
+	printf("  grace        %s after a refusal, %s without an answer\n", denied, unreachable);
+	printf("  on expiry    %s\n", v->policy.expiry_stops ? "stop" : "ignore");
+	for (size_t i = 0; i < v->binding_count; i++) {
+		const struct binding *b = &v->bindings[i];
+		format_time(b->created, when, sizeof(when));
+		printf("  key          %s\n", b->key_url);
+		printf("               version %s, %s, bound %s (token %d, keyslot %d)\n",
+			b->key_version, b->alg, when, b->token, b->keyslot);
+	}
+	size_t others = v->keyslot_count - v->binding_count;
+	if (others)
+		printf("  others       %zu keyslot%s added with other tools\n", others,
+			others == 1 ? "" : "s");
+	printf("As the header says it; the seal is checked when the disk is unlocked.\n");
+}
+
+static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
+	struct errmsg *err)
+{
+	(void)cli;
+	struct args a = {false};
+	struct cli_operands operands;
+	int rc = cli_parse(self, argc, argv, set, &a, 1, 1, &operands, err);
+	if (rc)
+		return rc;
+	struct volume *v scoped(volume_close) = NULL;
+	rc = volume_open(operands.at[0], false, &v, err);
+	if (rc)
+		return rc;
+	if (a.json)
+		return show_json(operands.at[0], volume_info(v));
+	show_text(operands.at[0], volume_info(v));
+	return 0;
+}
+
+const struct cli_command cmd_info = {
+	.name = "info",
+	.operands = "BACKING",
+	.summary = "Show what a disk's header says; needs no key",
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
+	.run = run,
+};

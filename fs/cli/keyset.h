@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// A key set: the JSON file that `az disk-encryption-set show` prints, or the same with `properties`
+// as the resource API gives it. Members of ours stand under "cmkdisk".
+#ifndef CMK_KEYSET_H
+#define CMK_KEYSET_H
+
+#include "attr.h"
+#include "binding.h"
+#include "errmsg.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DURATION_UNSET UINT64_MAX
+
+// Which key a command was told to use. Durations are DURATION_UNSET when the set does not say.
+struct keyset {
+	char key_url[BINDING_URL_MAX];
+	char *config; // JSON object handed to the provider; owned
+	uint64_t grace_denied_ms, grace_unreachable_ms, interval_ms;
+	bool on_expiry_given, expiry_stops;
+};
+
+void keyset_free(struct keyset *k); // for scoped()
+
+// With nothing set, for scoped() before the first use.
+#define KEYSET_NONE                                                                        \
+	{                                                                                  \
+		.grace_denied_ms = DURATION_UNSET, .grace_unreachable_ms = DURATION_UNSET, \
+		.interval_ms = DURATION_UNSET                                              \
+	}
+
+// From --set FILE. -EBADMSG with a sentence naming the member.
+int keyset_read(const char *path, struct keyset *out, struct errmsg *err) must_use;
+// From --key URL: checks that it has a scheme and fits.
+int keyset_of_url(const char *key_url, struct keyset *out, struct errmsg *err) must_use;
+
+#endif

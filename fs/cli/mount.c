@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+// cmkdisk mount: parses, forks, and lets the session run. The verdict is known on the terminal.
+#include "cli.h"
+#include "daemon.h"
+#include "log.h"
+#include "mount_options.h"
+#include "mountpoint.h"
+#include "scope.h"
+#include "session.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct args {
+	bool foreground;
+	const char *key, *set;
+	struct mount_options options;
+};
+
+static const struct cli_option options[] = {
+	{'f', "foreground", NULL, "stay in the foreground and log to the terminal"},
+	{0, "key", "URL", "refuse a disk whose header names another key than this"},
+	{0, "set", "FILE", "the same with the key that a key set names (JSON)"},
+	{'o', NULL, "OPT[,OPT...]", "mount options:"},
+	{0, NULL, NULL, "grace-denied=T grace-unreachable=T on-expiry=stop (only stricter)"},
+	{0, NULL, NULL, "interval=T resume=auto|manual ro cache=none|kernel"},
+	{0, NULL, NULL, "allow_other uid=U gid=G mode=M"},
+};
+
+static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
+{
+	struct args *a = ctx;
+	if (o->letter == 'f')
+		a->foreground = true;
+	else if (o->letter == 'o')
+		return mount_options_parse(value, &a->options, err);
+	else if (!strcmp(o->name, "key"))
+		a->key = value;
+	else
+		a->set = value;
+	return 0;
+}
+
+struct ready {
+	int report; // to the waiting parent, -1 in the foreground
+	struct logger *log;
+	const char *mountpoint;
+};
+
+static void on_ready(void *ctx)
+{
+	struct ready *r = ctx;
+	if (r->report >= 0)
+		log_to_syslog(r->log, LOG_LEVEL_NOTICE);
+	log_notice(r->log, "%s: mounted", r->mountpoint);
+	daemon_report(&r->report, 0, NULL);
+}
+
+static void block_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+static int serve(struct session_config *c, int report, struct errmsg *err)
+{
+	struct logger *log scoped(logger_free) = NULL;
+	// Until it is in the background only what went wrong belongs on the terminal.
+	int rc = logger_new("cmkdisk", report < 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, &log);
+	if (rc)
+		return errmsg_set(err, -rc, "the log: %s", strerror(-rc));
+	struct ready ready = {.report = report, .log = log, .mountpoint = c->mountpoint};
+	block_signals();
+	c->log = log;
+	c->quiet_agents = report >= 0;
+	c->ready = on_ready;
+	c->ctx = &ready;
+	struct session *s scoped(session_close) = NULL;
+	rc = session_open(c, &s, err);
+	if (!rc)
+		rc = session_run(s, err);
+	if (rc)
+		daemon_report(&ready.report, rc, err);
+	return rc;
+}
+
+// The daemon says ready when the kernel has greeted it; the parent looks for itself.
+static int verify_mount(const struct session_config *c, struct errmsg *err)
+{
+	struct stat st;
+	if (stat(c->mountpoint, &st))
+		return errmsg_set(
+			err, errno, "%s: mounted, but does not answer: %m", c->mountpoint);
+	return 0;
+}
+
+static int background(struct session_config *c, struct errmsg *err)
+{
+	int report = -1, child = false;
+	int rc = daemon_fork(&report, &child, err);
+	if (!child)
+		return rc ? rc : verify_mount(c, err);
+	rc = serve(c, report, err);
+	// The parent has printed the sentence, if there was one to print.
+	_exit(rc ? 1 : 0);
+}
+
+static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
+	struct errmsg *err)
+{
+	struct args a = {.options = {.grace_denied_ms = DURATION_UNSET,
+				 .grace_unreachable_ms = DURATION_UNSET,
+				 .interval_ms = DURATION_UNSET,
+				 .uid = getuid(),
+				 .gid = getgid(),
+				 .mode = 0600}};
+	struct cli_operands operands;
+	int rc = cli_parse(self, argc, argv, set, &a, 2, -1, &operands, err);
+	if (rc)
+		return rc;
+	if (a.key && a.set)
+		return errmsg_set(err, EINVAL, "mount: expected one of --key and --set, not both");
+	struct keyset pin scoped(keyset_free) = KEYSET_NONE;
+	if (a.key)
+		rc = keyset_of_url(a.key, &pin, err);
+	else if (a.set)
+		rc = keyset_read(a.set, &pin, err);
+	char mountpoint[PATH_MAX];
+	if (!rc)
+		rc = mountpoint_prepare(operands.at[operands.count - 1], mountpoint, err);
+	if (rc)
+		return rc;
+	struct session_config c = {.cli = cli,
+		.options = a.options,
+		.pin = a.key || a.set ? &pin : NULL,
+		.backing = operands.at,
+		.backing_count = operands.count - 1,
+		.mountpoint = mountpoint};
+	return a.foreground ? serve(&c, -1, err) : background(&c, err);
+}
+
+const struct cli_command cmd_mount = {
+	.name = "mount",
+	.operands = "BACKING... MOUNTPOINT",
+	.summary = "Show disks as plaintext files below a mount point",
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
+	.run = run,
+};

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// What a mount point is before, during and after a mount, also when its daemon is dead.
+#ifndef CMK_MOUNTPOINT_H
+#define CMK_MOUNTPOINT_H
+
+#include "attr.h"
+#include "errmsg.h"
+
+#include <stdbool.h>
+
+// The absolute path without links, as far as it can be told without asking a filesystem that may be
+// dead: the last component is not looked at. out: PATH_MAX bytes. -ENOENT, ... with a sentence.
+int mountpoint_resolve(const char *path, char *out, struct errmsg *err) must_use;
+// The same, and it must be a directory on which nothing of ours is mounted, alive or dead.
+int mountpoint_prepare(const char *path, char *out, struct errmsg *err) must_use;
+// Whether the topmost mount there is of type fuse.cmkdisk, from /proc/self/mountinfo.
+bool mountpoint_is_ours(const char *resolved);
+
+#endif

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// Command-line options from a table, so that --help, the parser and the manual cannot drift apart.
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OPTIONS_MAX 24
+#define LONG_BASE 256 // getopt_long values of options: LONG_BASE + index
+#define HELP_VALUE 2
+
+void cli_usage(const struct cli_command *cmd)
+{
+	printf("usage: cmkdisk %s%s %s\n\n%s.\n", cmd->name,
+		cmd->option_count ? " [OPTION]..." : "", cmd->operands, cmd->summary);
+	if (cmd->option_count)
+		printf("\nOptions:\n");
+	for (size_t i = 0; i < cmd->option_count; i++) {
+		const struct cli_option *o = &cmd->options[i];
+		char text[64];
+		if (o->letter && o->name)
+			(void)snprintf(text, sizeof(text), "-%c, --%s", o->letter, o->name);
+		else if (o->name)
+			(void)snprintf(text, sizeof(text), "    --%s", o->name);
+		else if (o->letter)
+			(void)snprintf(text, sizeof(text), "-%c", o->letter);
+		else // the option above, continued
+			text[0] = '\0';
+		if (o->arg) {
+			size_t n = strlen(text);
+			(void)snprintf(text + n, sizeof(text) - n, " %s", o->arg);
+		}
+		printf("  %-28s %s\n", text, o->help);
+	}
+	printf("\nThe manual is cmkdisk-%s(1).\n", cmd->name);
+}
+
+static size_t fill_tables(const struct cli_command *cmd, struct option *longs, char *shorts)
+{
+	size_t n = 0, s = 0;
+	shorts[s++] = ':'; // report a missing argument as ':' instead of '?'
+	shorts[s++] = 'h';
+	for (size_t i = 0; i < cmd->option_count && i < OPTIONS_MAX; i++) {
+		const struct cli_option *o = &cmd->options[i];
+		if (o->name)
+			longs[n++] = (struct option){o->name,
+				o->arg ? required_argument : no_argument, NULL, LONG_BASE + (int)i};
+		if (o->letter) {
+			shorts[s++] = o->letter;
+			if (o->arg)
+				shorts[s++] = ':';
+		}
+	}
+	longs[n++] = (struct option){"help", no_argument, NULL, HELP_VALUE};
+	longs[n] = (struct option){NULL, 0, NULL, 0};
+	shorts[s] = '\0';
+	return n;
+}
+
+static const struct cli_option *option_of(const struct cli_command *cmd, int value)
+{
+	if (value >= LONG_BASE)
+		return &cmd->options[value - LONG_BASE];
+	for (size_t i = 0; i < cmd->option_count; i++)
+		if (cmd->options[i].letter == value)
+			return &cmd->options[i];
+	return NULL;
+}
+
+static int check_operands(
+	const struct cli_command *cmd, int count, int min, int max, struct errmsg *err)
+{
+	if (count < min)
+		return errmsg_set(err, EINVAL, "%s: expected %s; see cmkdisk %s --help", cmd->name,
+			cmd->operands, cmd->name);
+	if (max >= 0 && count > max)
+		return errmsg_set(err, EINVAL, "%s: more operands than %s; see cmkdisk %s --help",
+			cmd->name, cmd->operands[0] ? cmd->operands : "none", cmd->name);
+	return 0;
+}
+
+int cli_parse(const struct cli_command *cmd, int argc, char **argv,
+	int (*set)(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err),
+	void *ctx, int min, int max, struct cli_operands *out, struct errmsg *err)
+{
+	struct option longs[OPTIONS_MAX + 2];
+	char shorts[2 * OPTIONS_MAX + 4];
+	(void)fill_tables(cmd, longs, shorts);
+	opterr = 0;
+	optind = 1;
+	for (;;) {
+		int at = optind;
+		int c = getopt_long(argc, argv, shorts, longs, NULL);
+		if (c == -1)
+			break;
+		if (c == HELP_VALUE || c == 'h') {
+			cli_usage(cmd);
+			return CLI_STATUS(0);
+		}
+		if (c == ':')
+			return errmsg_set(err, EINVAL,
+				"%s: %s needs an argument; see cmkdisk %s --help", cmd->name,
+				argv[at], cmd->name);
+		const struct cli_option *o = c == '?' ? NULL : option_of(cmd, c);
+		if (!o)
+			return errmsg_set(err, EINVAL, "%s: no option %s; see cmkdisk %s --help",
+				cmd->name, argv[at], cmd->name);
+		int rc = set(ctx, o, optarg, err);
+		if (rc < 0)
+			return rc;
+	}
+	out->count = argc - optind;
+	out->at = argv + optind;
+	return check_operands(cmd, out->count, min, max, err);
+}

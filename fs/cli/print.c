@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// Printing for people and scripts.
+#include "print.h"
+#include "json.h"
+#include "scope.h"
+#include "units.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+int print_json_value(const struct json *j)
+{
+	char *text autofree = NULL;
+	int rc = json_print(j, true, &text);
+	if (rc)
+		return rc;
+	return puts(text) < 0 ? -EIO : 0;
+}
+
+void format_seconds(int64_t seconds, char *out, uint32_t room)
+{
+	format_duration_ms(seconds > 0 ? (uint64_t)seconds * 1000 : 0, out, room);
+}
+
+void format_time(int64_t unix_s, char *out, uint32_t room)
+{
+	time_t t = (time_t)unix_s;
+	struct tm tm;
+	if (!unix_s || !gmtime_r(&t, &tm) || !strftime(out, room, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		(void)snprintf(out, room, "-");
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Printing for people and scripts.
+#ifndef CMK_PRINT_H
+#define CMK_PRINT_H
+
+#include "attr.h"
+
+#include <stdint.h>
+
+struct json;
+
+// The value as indented JSON and a line break, on standard output.
+int print_json_value(const struct json *j) must_use;
+
+// "in 59min 59s" style countdown of whole seconds into out; room >= 32.
+void format_seconds(int64_t seconds, char *out, uint32_t room);
+// RFC 3339, UTC, seconds. "-" for 0. room >= 32.
+void format_time(int64_t unix_s, char *out, uint32_t room);
+
+#endif

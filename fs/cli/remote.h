@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// Asking the daemon behind a mount point.
+#ifndef CMK_REMOTE_H
+#define CMK_REMOTE_H
+
+#include "attr.h"
+#include "errmsg.h"
+
+struct json;
+
+// Longer than any key store's deadline.
+#define REMOTE_TIMEOUT_MS 60000
+
+// Sends {"op":op,"disk":disk} (disk NULL: all) and waits. *reply is the caller's.
+int remote_call(const char *mountpoint, const char *op, const char *disk, unsigned timeout_ms,
+	struct json **reply, struct errmsg *err) must_use;
+
+#endif

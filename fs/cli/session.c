@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+// Composes a mount. Order of making: crew, disks (stores locked, headers read), monitor, keys and
+// first grants, FUSE front, control socket, monitor threads. Taken down in the opposite order, with
+// the keys wiped before anything that may block.
+#include "cipher.h"
+#include "log.h"
+#include "scope.h"
+#include "session_internal.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define INTERVAL_DEFAULT_MS (60 * MS_PER_S)
+
+// A filesystem's write-back may wait for this very process: the kernel must not make it wait for
+// that write-back when it allocates, nor page it out. Both need privileges; without them it runs.
+static void become_io_helper(struct session *s)
+{
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
+		log_debug(s->log, "not marked as an I/O helper of the kernel's: %m");
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+		log_debug(s->log, "only memory for keys is locked: %m");
+}
+
+static unsigned idle_cores(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+	return n > 1 ? (unsigned)n - 1 : 0;
+}
+
+static int open_disks(struct session *s, char *const *backing, struct errmsg *err)
+{
+	for (size_t i = 0; i < s->disk_count; i++) {
+		struct session_disk *d = &s->disks[i];
+		d->session = s;
+		d->index = i;
+		int rc = session_disk_open(s, d, backing[i], err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int unlock_disks(struct session *s, struct errmsg *err)
+{
+	size_t bindings = 0;
+	for (size_t i = 0; i < s->disk_count; i++)
+		bindings += volume_info(s->disks[i].volume)->binding_count;
+	s->keys = calloc(bindings, sizeof(*s->keys));
+	if (!s->keys)
+		return errmsg_set(err, ENOMEM, "out of memory");
+	uint64_t interval = s->options.interval_ms;
+	if (interval == DURATION_UNSET && s->pin)
+		interval = s->pin->interval_ms;
+	int rc = monitor_new(
+		&(struct monitor_config){.clock = clock_real(),
+			.log = s->log,
+			.interval_ms = interval != DURATION_UNSET ? interval : INTERVAL_DEFAULT_MS},
+		&s->monitor);
+	if (rc)
+		return errmsg_set(err, -rc, "the monitor: %s", strerror(-rc));
+	for (size_t i = 0; i < s->disk_count; i++) {
+		rc = session_disk_bind(s, &s->disks[i], err);
+		if (rc)
+			return rc;
+	}
+	s->memory_locked = cipher_memory_locked();
+	if (!s->memory_locked)
+		log_warning(s->log, "memory for keys cannot be locked (ulimit -l); they may reach "
+				    "the swap");
+	return 0;
+}
+
+static int make_front(struct session *s, const struct session_config *c, struct errmsg *err)
+{
+	struct front_disk *list autofree = calloc(s->disk_count, sizeof(*list));
+	if (!list)
+		return errmsg_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < s->disk_count; i++)
+		list[i] = (struct front_disk){.name = s->disks[i].name, .disk = s->disks[i].disk};
+	return front_new(&(struct front_config){.mountpoint = s->mountpoint,
+				 .fsname = s->disk_count == 1 ? s->disks[0].backing : NULL,
+				 .disks = list,
+				 .disk_count = s->disk_count,
+				 .kernel_cache = s->options.kernel_cache,
+				 .allow_other = s->options.allow_other,
+				 .read_only = s->options.read_only,
+				 .uid = s->options.uid,
+				 .gid = s->options.gid,
+				 .mode = s->options.mode,
+				 .log = s->log,
+				 .ready = c->ready,
+				 .ctx = c->ctx},
+		&s->front, err);
+}
+
+static void *signal_thread(void *arg)
+{
+	struct session *s = arg;
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	int sig = 0;
+	(void)sigwait(&set, &sig);
+	log_notice(
+		s->log, "%s: unmounting %s", sig == SIGTERM ? "SIGTERM" : "SIGINT", s->mountpoint);
+	front_stop(s->front);
+	return NULL;
+}
+
+static int start_threads(struct session *s, struct errmsg *err)
+{
+	int rc = monitor_start(s->monitor);
+	if (!rc)
+		rc = -pthread_create(&s->signal_thread, NULL, signal_thread, s);
+	if (rc)
+		return errmsg_set(err, -rc, "cannot start a thread: %s", strerror(-rc));
+	s->signal_thread_runs = true;
+	return 0;
+}
+
+static int compose(struct session *s, const struct session_config *c, struct errmsg *err)
+{
+	become_io_helper(s);
+	int rc = crew_new(idle_cores(), &s->crew);
+	if (rc)
+		return errmsg_set(err, -rc, "cannot start a thread: %s", strerror(-rc));
+	rc = open_disks(s, c->backing, err);
+	if (!rc)
+		rc = unlock_disks(s, err);
+	if (!rc)
+		rc = make_front(s, c, err);
+	if (!rc)
+		rc = ctl_server_new(s->mountpoint, session_ctl, s, s->log, &s->ctl, err);
+	return rc ? rc : start_threads(s, err);
+}
+
+int session_open(const struct session_config *c, struct session **out, struct errmsg *err)
+{
+	if (cipher_init_process())
+		return errmsg_set(err, EBUSY, "OpenSSL was used before its memory could be locked");
+	struct session *s scoped(session_close) = calloc(1, sizeof(*s));
+	if (!s)
+		return errmsg_set(err, ENOMEM, "out of memory");
+	s->cli = c->cli;
+	s->options = c->options;
+	s->pin = c->pin;
+	s->log = c->log;
+	s->quiet_agents = c->quiet_agents;
+	(void)snprintf(s->mountpoint, sizeof(s->mountpoint), "%s", c->mountpoint);
+	(void)pthread_mutex_init(&s->header_lock, NULL);
+	s->disks = calloc((size_t)c->backing_count, sizeof(*s->disks));
+	if (!s->disks)
+		return errmsg_set(err, ENOMEM, "out of memory");
+	s->disk_count = (size_t)c->backing_count;
+	int rc = compose(s, c, err);
+	if (rc)
+		return rc;
+	*out = TAKE(s);
+	return 0;
+}
+
+int session_run(struct session *s, struct errmsg *err)
+{
+	int rc = front_run(s->front);
+	if (rc)
+		return errmsg_set(err, -rc, "%s: serving ended: %s", s->mountpoint, strerror(-rc));
+	return 0;
+}
+
+void session_close(struct session **sp)
+{
+	struct session *s = *sp;
+	if (!s)
+		return;
+	if (s->signal_thread_runs) {
+		(void)pthread_kill(s->signal_thread, SIGTERM);
+		(void)pthread_join(s->signal_thread, NULL);
+	}
+	ctl_server_free(&s->ctl);
+	monitor_free(&s->monitor); // locks every lease: the keys are gone from here on
+	front_free(&s->front);
+	for (size_t i = 0; i < s->disk_count; i++) {
+		s->disks[i].session = s;
+		session_disk_close(&s->disks[i]);
+	}
+	for (size_t i = 0; i < s->key_count; i++)
+		agent_free(&s->keys[i].agent);
+	crew_free(&s->crew);
+	free(s->keys);
+	free(s->disks);
+	(void)pthread_mutex_destroy(&s->header_lock);
+	free(s);
+	*sp = NULL;
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+// The status object. Members are only ever added; their meaning is in cmkdisk-status(1).
+#include "status_json.h"
+#include "clock.h"
+#include "json.h"
+#include "session_internal.h"
+#include "verdict.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+// Keeps the first failure, so that a long list of members reads as one.
+struct builder {
+	struct json *o;
+	int rc;
+};
+
+static void str(struct builder *b, const char *member, const char *value)
+{
+	if (!b->rc)
+		b->rc = json_add_str(b->o, member, value);
+}
+
+static void num(struct builder *b, const char *member, uint64_t value)
+{
+	if (!b->rc)
+		b->rc = json_add_int(b->o, member, (int64_t)value);
+}
+
+static void yes(struct builder *b, const char *member, bool value)
+{
+	if (!b->rc)
+		b->rc = json_add_bool(b->o, member, value);
+}
+
+static struct builder child(struct builder *parent, const char *member)
+{
+	struct builder b = {NULL, parent->rc};
+	if (!b.rc)
+		b.rc = json_object(&b.o);
+	if (!b.rc)
+		b.rc = json_add(parent->o, member, b.o);
+	return b;
+}
+
+static void end(struct builder *parent, const struct builder *b)
+{
+	if (!parent->rc)
+		parent->rc = b->rc;
+}
+
+static uint64_t seconds_until(uint64_t then_ns, uint64_t now_ns)
+{
+	return then_ns > now_ns ? (then_ns - now_ns + NS_PER_S - 1) / NS_PER_S : 0;
+}
+
+static void add_lease(struct builder *b, struct session_disk *d, uint64_t now)
+{
+	struct lease_view v;
+	lease_view(d->lease, &v);
+	str(b, "state", lease_state_name(v.state));
+	str(b, "cause", lease_cause_name(v.cause));
+	str(b, "reason", reason_name((int)v.reason));
+	str(b, "sentence", v.sentence[0] ? v.sentence : NULL);
+	if (v.state != LEASE_STOPPED) {
+		num(b, "secondsLeft", seconds_until(v.deadline_ns, now));
+		num(b, "msLeft", v.deadline_ns > now ? (v.deadline_ns - now) / NS_PER_MS : 0);
+	}
+	if (v.last_grant_ns)
+		num(b, "secondsSinceGrant", (now - v.last_grant_ns) / NS_PER_S);
+	num(b, "secondsInState",
+		v.since_ns && now > v.since_ns ? (now - v.since_ns) / NS_PER_S : 0);
+	num(b, "stops", v.stops);
+	yes(b, "keyPresent", v.key_present);
+	yes(b, "resumesItself", lease_resumes_itself(d->lease));
+}
+
+static void add_key(struct builder *b, struct session_disk *d, uint64_t now)
+{
+	struct monitor_view m;
+	monitor_view(d->session->monitor, d->monitored, &m);
+	struct builder k = child(b, "key");
+	str(&k, "url", d->binding->key_url);
+	str(&k, "version", d->binding->key_version);
+	str(&k, "alg", d->binding->alg);
+	str(&k, "type", m.info.kty[0] ? m.info.kty : NULL);
+	if (m.info.nbf)
+		num(&k, "notBefore", (uint64_t)m.info.nbf);
+	if (m.info.exp)
+		num(&k, "expires", (uint64_t)m.info.exp);
+	end(b, &k);
+	struct builder c = child(b, "checks");
+	num(&c, "total", m.checks);
+	num(&c, "granted", m.grants);
+	num(&c, "denied", m.denials);
+	num(&c, "failed", m.failures);
+	num(&c, "lastTookMs", m.last_took_ms);
+	num(&c, "nextInSeconds", seconds_until(m.next_check_ns, now));
+	struct agent_stats a;
+	agent_stats(d->session->keys[d->key].agent, &a);
+	num(&c, "agentPid", (uint64_t)a.pid);
+	num(&c, "agentRestarts", a.restarts);
+	end(b, &c);
+}
+
+static void add_policy(struct builder *b, const struct session_disk *d)
+{
+	struct builder p = child(b, "policy");
+	num(&p, "graceDeniedMs", d->policy.grace_denied_ms);
+	num(&p, "graceUnreachableMs", d->policy.grace_unreachable_ms);
+	str(&p, "onExpiry", d->policy.expiry_stops ? "stop" : "ignore");
+	str(&p, "resume", d->policy.resume_auto ? "auto" : "manual");
+	end(b, &p);
+}
+
+static void add_io(struct builder *b, struct session_disk *d)
+{
+	struct disk_counters c;
+	disk_counters(d->disk, &c);
+	struct builder io = child(b, "io");
+	num(&io, "reads", c.reads);
+	num(&io, "writes", c.writes);
+	num(&io, "flushes", c.flushes);
+	num(&io, "bytesRead", c.bytes_read);
+	num(&io, "bytesWritten", c.bytes_written);
+	num(&io, "refused", c.refused);
+	num(&io, "storeErrors", c.store_errors);
+	num(&io, "lastStoreErrno", (uint64_t)c.last_store_error);
+	end(b, &io);
+}
+
+static int disk_json(struct session_disk *d, struct json *list, uint64_t now)
+{
+	struct builder b = {NULL, 0};
+	b.rc = json_object(&b.o);
+	if (!b.rc)
+		b.rc = json_push(list, b.o);
+	const struct volume_info *info = volume_info(d->volume);
+	str(&b, "name", d->name);
+	str(&b, "backing", d->backing);
+	str(&b, "uuid", info->uuid);
+	num(&b, "size", info->policy.size);
+	num(&b, "sectorSize", info->sector_size);
+	yes(&b, "readOnly", d->session->options.read_only);
+	yes(&b, "thin", info->policy.thin);
+	add_lease(&b, d, now);
+	add_key(&b, d, now);
+	add_policy(&b, d);
+	add_io(&b, d);
+	return b.rc;
+}
+
+int status_json(struct session *s, struct json **out)
+{
+	struct builder b = {NULL, 0};
+	b.rc = json_object(&b.o);
+	if (b.rc)
+		return b.rc;
+	*out = b.o; // freed by the caller, also when a later step fails
+	yes(&b, "ok", true);
+	str(&b, "version", CMKDISK_VERSION);
+	str(&b, "mountpoint", s->mountpoint);
+	num(&b, "pid", (uint64_t)getpid());
+	yes(&b, "memoryLocked", s->memory_locked);
+	struct json *list = NULL;
+	if (!b.rc)
+		b.rc = json_array(&list);
+	if (!b.rc)
+		b.rc = json_add(b.o, "disks", list);
+	uint64_t now = clock_boot_ns(clock_real());
+	for (size_t i = 0; !b.rc && i < s->disk_count; i++)
+		b.rc = disk_json(&s->disks[i], list, now);
+	if (b.rc)
+		json_free(out);
+	return b.rc;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Verdicts for commands.
+#include "verdict.h"
+#include "agent.h"
+
+#include <errno.h>
+
+static const struct {
+	const char *name;
+	int errnum;
+} verdicts[] = {
+	[CMK_GRANTED] = {"granted", 0},
+	[CMK_DENIED] = {"denied", EKEYREVOKED},
+	[CMK_UNREACHABLE] = {"unreachable", EHOSTUNREACH},
+	[CMK_MISCONFIGURED] = {"misconfigured", EDOM},
+	[CMK_BAD_BLOB] = {"bad-blob", EBADMSG},
+};
+#define VERDICT_COUNT ((int)(sizeof(verdicts) / sizeof(verdicts[0])))
+
+static const char *const reasons[] = {
+	[CMK_REASON_NONE] = "none",
+	[CMK_REASON_DISABLED] = "disabled",
+	[CMK_REASON_DELETED] = "deleted",
+	[CMK_REASON_FORBIDDEN] = "forbidden",
+	[CMK_REASON_NOT_PERMITTED] = "not-permitted",
+	[CMK_REASON_IDENTITY] = "identity",
+};
+#define REASON_COUNT ((int)(sizeof(reasons) / sizeof(reasons[0])))
+
+int answer_errno(const struct agent_answer *a, struct errmsg *err)
+{
+	int v = (int)a->verdict;
+	if (v == CMK_GRANTED)
+		return 0;
+	int errnum = v > 0 && v < VERDICT_COUNT ? verdicts[v].errnum : EHOSTUNREACH;
+	return errmsg_set(err, errnum, "%s", a->sentence);
+}
+
+const char *verdict_name(int verdict)
+{
+	return verdict >= 0 && verdict < VERDICT_COUNT ? verdicts[verdict].name : "unknown";
+}
+
+const char *reason_name(int reason)
+{
+	return reason >= 0 && reason < REASON_COUNT ? reasons[reason] : "unknown";
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// The control socket: one per mount, 0600, peer credentials checked, one JSON object a line each
+// way. The protocol is documented in cmkdisk-status(1).
+#ifndef CMK_CTL_H
+#define CMK_CTL_H
+
+#include "attr.h"
+#include "errmsg.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct ctl_server;
+struct json;
+struct logger;
+
+struct ctl_peer {
+	pid_t pid;
+	uid_t uid;
+};
+
+// Answers one request. Runs in a thread of its own (several at once, at most 16). *reply is a new
+// object of the server's. Non-zero: the server answers {"ok":false,"errno":N,"error":"sentence"}.
+typedef int (*ctl_handler)(void *ctx, const struct ctl_peer *peer, const struct json *request,
+	struct json **reply, struct errmsg *err);
+
+// The runtime directory: /run/cmkdisk for root, $XDG_RUNTIME_DIR/cmkdisk, else /tmp/cmkdisk-UID;
+// made 0700, refused if it is another user's or writable by others. room >= 256.
+int ctl_runtime_dir(bool create, char *out, size_t room, struct errmsg *err) must_use;
+// The socket's path for a mount point (absolute; links are resolved here, without touching the
+// mount itself, which may be dead): runtime dir / hash of the path .sock.
+int ctl_socket_path(const char *mountpoint, char *out, size_t room, struct errmsg *err) must_use;
+
+// Binds (a stale socket of a dead daemon is replaced) and starts serving. Only the daemon's own uid
+// and root are answered.
+int ctl_server_new(const char *mountpoint, ctl_handler handler, void *ctx, struct logger *log,
+	struct ctl_server **out, struct errmsg *err) must_use;
+// Waits for running handlers (so not from one), removes the socket.
+void ctl_server_free(struct ctl_server **s);
+
+// Client. Sends one request, waits for the reply (timeout_ms, 0 = none). -ENOENT with a sentence if
+// no daemon serves that mount point. A reply with ok:false becomes its errno and sentence.
+int ctl_call(const char *mountpoint, const struct json *request, unsigned timeout_ms,
+	struct json **reply, struct errmsg *err) must_use;
+// Waits until the daemon's process behind the mount point has ended (0 = no timeout). 0 also if
+// there is none; -ETIMEDOUT. Not from the daemon itself.
+int ctl_wait_gone(const char *mountpoint, unsigned timeout_ms) must_use;
+// Calls fn for each mount with a live socket of this user (root: /run/cmkdisk only), until it
+// returns non-zero, which is then the result.
+int ctl_each(int (*fn)(void *ctx, const char *socket_path), void *ctx) must_use;
+int ctl_call_socket(const char *socket_path, const struct json *request, unsigned timeout_ms,
+	struct json **reply, struct errmsg *err) must_use;
+
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// What the files of the FUSE server share: the server itself, its threads and its checks. Nobody
+// outside this folder includes it.
+#ifndef CMK_FRONT_INTERNAL_H
+#define CMK_FRONT_INTERNAL_H
+
+#define FUSE_USE_VERSION 312
+
+#include "attr.h"
+#include "errmsg.h"
+#include "front.h"
+#include "tree.h"
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+// One thread that serves requests.
+struct worker {
+	pthread_t thread;
+	struct front *front;
+	struct fuse_buf in; // in.mem is malloc'ed by libfuse at the first request
+	void *reply;	    // DISK_IO_MAX bytes, page-aligned, made when the first read needs it
+	bool extra;	    // beyond the usual number: keeps no buffers between requests
+	struct worker *next;
+};
+
+struct front {
+	struct tree tree;
+	struct logger *log;
+	void (*ready)(void *ctx);
+	void *ctx;
+	bool kernel_cache;
+	struct fuse_session *session;
+	pthread_key_t self; // the calling thread's struct worker
+
+	atomic_int hello;      // 0, 1: the kernel's INIT was handled, 2: and ready() was called
+	atomic_uint idle;      // workers that wait for a request
+	atomic_ulong served;   // requests answered
+	atomic_bool saturated; // front_run() watches for a stall
+
+	pthread_mutex_t lock;	// guards what follows
+	pthread_cond_t news;	// any of it changed, or saturated was set
+	struct worker *workers; // the list changes only while !stopping && !ended
+	unsigned worker_count;
+	unsigned forgetting; // threads inside front_forget()
+	bool stopping;	     // front_stop() was called
+	bool ended;	     // a worker found the mount gone, or failed
+	int error;	     // the failure, -errno
+};
+
+// ops.c
+extern const struct fuse_lowlevel_ops front_ops;
+
+// ops_io.c, for the table in ops.c
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+	struct fuse_file_info *fi);
+void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+void op_fallocate(
+	fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi);
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi);
+
+// workers.c
+int workers_start(struct front *f) must_use;
+int workers_wait(struct front *f) must_use; // until stopping or ended; 0 or the failure
+void workers_join(struct front *f);	    // none is left, their buffers are freed
+// The calling worker's buffer of DISK_IO_MAX bytes; NULL when memory is short.
+void *worker_reply_buffer(struct front *f);
+
+// mountpoint.c: all that can be known to be wrong before mount(2) is tried. -errno, sentence.
+int mountpoint_check(const struct front_config *c, struct errmsg *err) must_use;
+
+// fuse_log.c: libfuse's messages go to log from now on (NULL: are only remembered).
+void fuse_log_route(struct logger *log);
+// Gives back what libfuse does at first: stderr.
+void fuse_log_unroute(void);
+// libfuse's latest message, without "fuse: " and the line break; "" if there was none.
+void fuse_log_last(char *out, size_t room);
+
+#endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// One question to a key agent, from starting the process to the checked answer. Private to this
+// folder: agent.c is the door.
+#ifndef CMK_TALK_H
+#define CMK_TALK_H
+
+#include "agent.h"
+#include "peer.h"
+#include "plugins.h"
+#include "wire.h"
+
+struct agent {
+	char *program, *plugin, *key_url, *config, *disk; // owned
+	char provider[PLUGIN_NAME_ROOM];
+	uint32_t deadline_ms;
+	struct logger *log;
+	bool quiet;
+
+	struct peer peer;
+	bool opened;  // the provider holds the key
+	bool changed; // news that agent_drain() has not told yet
+	bool started_before, told_unlocked;
+	uint32_t seq;
+
+	uint32_t failures; // in a row
+	uint64_t not_before_ns;
+	char last_failure[256];
+	struct agent_stats stats;
+};
+
+// One question under way.
+struct talk {
+	struct agent *a;
+	struct agent_answer *answer;
+	struct secret *frame; // out, then in: a secret may be in either
+	uint64_t end_ns;
+	struct wire_writer w;
+	struct wire_reader r;
+};
+
+// CLOCK_BOOTTIME
+uint64_t talk_now_ns(void);
+
+// True when the question may be put into t->w; otherwise *answer is complete. In both cases
+// talk_end() must follow, before *answer is read.
+bool talk_begin(
+	struct talk *t, struct agent *a, enum wire_type type, struct agent_answer *answer) must_use;
+// Milliseconds to put into the question: a little less than is waited, so that the provider's own
+// word can still arrive.
+uint32_t talk_budget_ms(const struct talk *t);
+// True when it was granted and t->r stands before what was granted.
+bool talk_ask(struct talk *t) must_use;
+// The answer is not one: kills the process, writes the sentence.
+void talk_failed(struct talk *t, int error);
+void talk_end(struct talk *t);
+
+void answer_set(struct agent_answer *answer, enum cmk_verdict verdict, const char *fmt, ...)
+	printf_like(3, 4);
+// What an agent may say unasked (log lines, news). 1 if it was that, 0 if not, -EBADMSG.
+int agent_take_unasked(
+	struct agent *a, const struct wire_header *h, struct wire_reader *r) must_use;
+// Ends the process and starts the back-off; error: what converse() or peer_receive() said.
+void agent_fail(struct agent *a, int error);
+
+#endif

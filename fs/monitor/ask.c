@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+// One question about one key version, and what follows from its answer for the disks bound to it.
+#include "monitor_internal.h"
+
+#include "log.h"
+#include "scope.h"
+#include "secret.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+// Bindings tried in one round before the version itself is judged by "bad blob".
+#define PROBES_MAX 8
+
+int verdict_errno(enum cmk_verdict v)
+{
+	switch (v) {
+	case CMK_GRANTED:
+		return 0;
+	case CMK_DENIED:
+		return -EKEYREVOKED;
+	case CMK_MISCONFIGURED:
+		return -EDOM;
+	case CMK_BAD_BLOB:
+		return -EBADMSG;
+	default:
+		return -EHOSTUNREACH;
+	}
+}
+
+void verdict_fill(const struct disk *d, const struct agent_answer *a, uint64_t asked_ns,
+	struct lease_verdict *out)
+{
+	struct key *k = d->key;
+	struct cmk_key_info info = {0};
+	with_lock(&k->lock);
+	if (d->group->info_known)
+		info = d->group->view.info;
+	*out = (struct lease_verdict){.verdict = a->verdict,
+		.reason = a->reason,
+		.asked_ns = asked_ns,
+		.nbf = info.nbf,
+		.exp = info.exp};
+	if (a->verdict == CMK_GRANTED)
+		expiry_sentence(&d->binding, info.nbf, info.exp,
+			clock_wall_s(k->monitor->config.clock), out->sentence,
+			sizeof(out->sentence));
+	else
+		(void)snprintf(out->sentence, sizeof(out->sentence), "%s", a->sentence);
+}
+
+bool ask_describe(struct disk *d)
+{
+	struct key *k = d->key;
+	struct cmk_key_info info = {0};
+	struct agent_answer answer = {.verdict = CMK_UNREACHABLE};
+	k->source.describe(k->source.ctx, d->binding.key_version, &info, &answer);
+	if (answer.verdict != CMK_GRANTED) {
+		log_debug(k->monitor->config.log, "%s: attributes not seen: %s", d->binding.key_url,
+			answer.sentence);
+		return false;
+	}
+	with_lock(&k->lock);
+	struct group *g = d->group;
+	bool changed =
+		!g->info_known || g->view.info.nbf != info.nbf || g->view.info.exp != info.exp;
+	g->info_known = true;
+	g->view.info = info;
+	return changed;
+}
+
+static void count(struct key *k, struct group *g, const struct agent_answer *a)
+{
+	with_lock(&k->lock);
+	g->view.checks++;
+	g->view.last_took_ms = a->took_ms;
+	if (a->verdict == CMK_GRANTED)
+		g->view.grants++;
+	else if (a->verdict == CMK_DENIED)
+		g->view.denials++;
+	else
+		g->view.failures++;
+}
+
+// Puts the question with one binding after the other until an answer says something about the
+// version: one disk's damaged binding must not count against the others.
+static struct disk *probe(
+	struct key *k, struct group *g, struct agent_answer *answer, uint64_t *asked_ns)
+{
+	struct disk *d = NULL;
+	for (size_t i = 0; i < g->count && i < PROBES_MAX; i++) {
+		scoped(secret_free) struct secret *plain = NULL;
+		d = g->disks[g->probe];
+		*answer = (struct agent_answer){.verdict = CMK_UNREACHABLE};
+		*asked_ns = clock_boot_ns(k->monitor->config.clock);
+		k->source.unwrap(k->source.ctx, &d->binding, &plain, answer);
+		count(k, g, answer);
+		if (answer->verdict != CMK_BAD_BLOB)
+			break;
+		log_warning(k->monitor->config.log,
+			"token %d of a disk bound to %s, version %s, is not this key's work: %s",
+			d->binding.token, d->binding.key_url, d->binding.key_version,
+			answer->sentence);
+		g->probe = (g->probe + 1) % g->count;
+	}
+	return d;
+}
+
+static void log_change(
+	struct key *k, struct group *g, const struct disk *d, const struct lease_verdict *v)
+{
+	struct logger *log = k->monitor->config.log;
+	if (v->verdict == g->logged)
+		return;
+	g->logged = v->verdict;
+	if (v->verdict == CMK_GRANTED)
+		log_notice(log, "%s, version %s: granted again", d->binding.key_url,
+			d->binding.key_version);
+	else
+		log_warning(log, "%s, version %s: %s", d->binding.key_url, d->binding.key_version,
+			v->sentence);
+}
+
+// True if it is a proof for every one.
+static bool deliver(struct group *g, const struct lease_verdict *v)
+{
+	bool proof = true;
+	for (size_t i = 0; i < g->count; i++) {
+		lease_verdict(g->disks[i]->lease, v);
+		proof &= lease_judge(g->disks[i]->lease, v) == 0;
+	}
+	return proof;
+}
+
+static void resume(struct key *k, struct group *g, const struct lease_verdict *v)
+{
+	struct monitor *m = k->monitor;
+	for (size_t i = 0; i < g->count && !atomic_load(&m->stopping); i++) {
+		struct disk *d = g->disks[i];
+		struct errmsg err = {""};
+		if (!lease_resumes_itself(d->lease) || lease_judge(d->lease, v) < 0)
+			continue;
+		int r = unlock_disk(d, false, &err);
+		if (r == 0)
+			continue;
+		log_warning(m->config.log, "a stopped disk does not resume yet: %s", err.text);
+		// The store is gone again: do not wait for it once per disk.
+		if (r == -EHOSTUNREACH || r == -EKEYREVOKED)
+			return;
+	}
+}
+
+bool ask_group(struct key *k, struct group *g, uint32_t *retry_after_ms, struct lease_verdict *out)
+{
+	struct agent_answer answer;
+	uint64_t asked_ns = 0;
+	struct disk *d = probe(k, g, &answer, &asked_ns);
+	if (answer.retry_after_ms > *retry_after_ms)
+		*retry_after_ms = answer.retry_after_ms;
+
+	verdict_fill(d, &answer, asked_ns, out);
+	log_change(k, g, d, out);
+	bool proof = deliver(g, out);
+	waker_ring(&k->monitor->timekeeper);
+	if (answer.verdict != CMK_GRANTED)
+		return proof;
+	// Told before the attributes are asked for: a store that hangs over those must not cost the
+	// grant it has just given.
+	if (ask_describe(d)) {
+		verdict_fill(d, &answer, asked_ns, out);
+		proof = deliver(g, out);
+		waker_ring(&k->monitor->timekeeper);
+	}
+	resume(k, g, out);
+	return proof;
+}

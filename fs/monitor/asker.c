@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// The asker of one key: its rounds, its requests from people, its news from the key store.
+#include "monitor_internal.h"
+
+#include "scope.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define DEAF_NS (200 * NS_PER_MS)
+
+static uint64_t now_ns(const struct key *k)
+{
+	return clock_boot_ns(k->monitor->config.clock);
+}
+
+static void answer_checks(
+	struct request *requests, const struct group *g, const struct lease_verdict *v)
+{
+	for (struct request *q = requests; q; q = q->next) {
+		if (q->kind != REQUEST_CHECK || q->disk->group != g)
+			continue;
+		q->result = verdict_errno(v->verdict);
+		if (q->result == 0)
+			q->result = lease_judge(q->disk->lease, v);
+		if (q->result < 0)
+			(void)errmsg_set(&q->err, -q->result, "%s", v->sentence);
+	}
+}
+
+static struct request *take_requests(struct key *k)
+{
+	with_lock(&k->lock);
+	return TAKE(k->requests);
+}
+
+static void publish(struct key *k)
+{
+	with_lock(&k->lock);
+	k->next_check_ns = k->schedule.due_ns;
+}
+
+static void finish(struct key *k, struct request *q)
+{
+	with_lock(&k->lock);
+	while (q) {
+		// Once done it may be gone: it lives on the stack of the one who waits.
+		struct request *next = q->next;
+		q->done = true;
+		q = next;
+	}
+	(void)pthread_cond_broadcast(&k->answered);
+}
+
+// Asks about every version of the key. The requests to check are answered out of the same round.
+static void ask_round(struct key *k, struct request *requests)
+{
+	uint32_t retry_after_ms = 0;
+	bool good = true;
+	for (size_t i = 0; i < k->group_count; i++) {
+		struct lease_verdict v;
+		if (atomic_load(&k->monitor->stopping))
+			break;
+		good &= ask_group(k, k->groups[i], &retry_after_ms, &v);
+		answer_checks(requests, k->groups[i], &v);
+	}
+	schedule_answered(&k->schedule, good, retry_after_ms, now_ns(k));
+}
+
+uint64_t asker_step(struct key *k)
+{
+	struct request *requests = take_requests(k);
+	bool check = now_ns(k) >= k->schedule.due_ns;
+	for (struct request *q = requests; q; q = q->next) {
+		if (q->kind == REQUEST_UNLOCK)
+			q->result = unlock_disk(q->disk, true, &q->err);
+		else
+			check = true;
+	}
+	if (check)
+		ask_round(k, requests);
+	publish(k);
+	if (requests)
+		finish(k, requests);
+	return k->schedule.due_ns;
+}
+
+// Listens no more for a moment when there was nothing to hear, so that a broken descriptor cannot
+// make it spin.
+void asker_news(struct key *k)
+{
+	if (k->source.drain(k->source.ctx))
+		schedule_news(&k->schedule, now_ns(k));
+	else
+		k->deaf_until_ns = now_ns(k) + DEAF_NS;
+}
+
+static bool wait_for_work(struct key *k, uint64_t next)
+{
+	bool deaf = now_ns(k) < k->deaf_until_ns;
+	int fd = deaf ? -1 : k->source.poll_fd(k->source.ctx);
+	if (deaf && k->deaf_until_ns < next)
+		next = k->deaf_until_ns;
+	return waker_wait(&k->waker, k->monitor->config.clock, next, fd);
+}
+
+static void close_requests(struct key *k)
+{
+	{
+		with_lock(&k->lock);
+		k->closed = true;
+	}
+	struct request *rest = take_requests(k);
+	for (struct request *q = rest; q; q = q->next)
+		q->result = errmsg_set(&q->err, EBUSY, UNMOUNTING);
+	finish(k, rest);
+}
+
+void *asker_main(void *key)
+{
+	struct key *k = key;
+	while (!atomic_load(&k->monitor->stopping)) {
+		uint64_t next = asker_step(k);
+		if (wait_for_work(k, next))
+			asker_news(k);
+	}
+	close_requests(k);
+	return NULL;
+}
+
+static int ask_for(struct disk *d, enum request_kind kind, struct errmsg *err)
+{
+	struct key *k = d->key;
+	struct request q = {.kind = kind, .disk = d, .result = -EBUSY, .err = {UNMOUNTING}};
+	with_lock(&k->lock);
+	if (!k->closed) {
+		q.next = k->requests;
+		k->requests = &q;
+		waker_ring(&k->waker);
+		while (!q.done)
+			(void)pthread_cond_wait(&k->answered, &k->lock);
+	}
+	if (q.result < 0 && err)
+		*err = q.err;
+	return q.result;
+}
+
+int monitor_check(struct monitor *m, int disk, struct errmsg *err)
+{
+	return ask_for(m->disks[disk], REQUEST_CHECK, err);
+}
+
+int monitor_unlock(struct monitor *m, int disk, struct errmsg *err)
+{
+	return ask_for(m->disks[disk], REQUEST_UNLOCK, err);
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// Who has a backing file in use. The kernel knows no owner of an OFD lock (F_OFD_GETLK and
+// /proc/locks say pid -1), but /proc/PID/fdinfo/FD of the descriptor that holds it has a "lock:"
+// line.
+#include "store.h"
+
+#include "scope.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void scope_closedir(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d);
+}
+
+static bool same_file(int fds, const char *name, const struct stat *want)
+{
+	struct stat st;
+
+	return fstatat(fds, name, &st, 0) == 0 && st.st_dev == want->st_dev &&
+	       st.st_ino == want->st_ino;
+}
+
+static bool holds_ofd_lock(int proc, const char *name)
+{
+	char path[64], line[256];
+	bool found = false;
+
+	(void)snprintf(path, sizeof path, "fdinfo/%.20s", name);
+	int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	FILE *f autofclose = fdopen(fd, "r");
+	if (!f) {
+		(void)close(fd);
+		return false;
+	}
+	while (!found && fgets(line, sizeof line, f))
+		found = strncmp(line, "lock:", 5) == 0 && strstr(line, "OFDLCK");
+	return found;
+}
+
+static bool process_holds(int proc, const struct stat *want)
+{
+	int fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false; // another user's, or gone meanwhile
+	DIR *fds scoped(scope_closedir) = fdopendir(fd);
+	if (!fds) {
+		(void)close(fd);
+		return false;
+	}
+	for (const struct dirent *e; (e = readdir(fds));)
+		if (e->d_name[0] != '.' && same_file(fd, e->d_name, want) &&
+			holds_ofd_lock(proc, e->d_name))
+			return true;
+	return false;
+}
+
+int store_file_holder(const char *path)
+{
+	struct stat want;
+	DIR *all scoped(scope_closedir) = opendir("/proc");
+
+	if (!all || stat(path, &want) < 0)
+		return 0;
+	for (const struct dirent *e; (e = readdir(all));) {
+		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+			continue;
+		autoclose int proc =
+			openat(dirfd(all), e->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (proc >= 0 && process_holds(proc, &want))
+			return (int)strtol(e->d_name, NULL, 10); // the kernel's own number
+	}
+	return 0;
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// The token of type "cmkdisk": JSON <-> struct binding. Pure; asks neither the header nor a key.
+#include "binding.h"
+
+#include "json.h"
+#include "scope.h"
+#include "token.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CREATED_MAX (INT64_C(1) << 49)
+#define AES_KW_LEN (SLOT_SECRET_LEN + 8) // RFC 3394: one block of 8 bytes more
+
+// A secret cut short would be sent to the key store, which can only say that it is bad.
+static int check_wrapped_len(const struct token_reader *r, const struct binding *b)
+{
+	size_t len = b->wrapped_len;
+
+	if (strncmp(b->alg, "RSA", 3) == 0 && len != 256 && len != 384 && len != 512)
+		return token_bad(r,
+			"the member \"wrapped\" holds %zu bytes, expected 256, 384 or 512 for %s "
+			"(cut short?)",
+			len, b->alg);
+	if (b->alg[0] == 'A' && strlen(b->alg) == 6 && strcmp(b->alg + 4, "KW") == 0 &&
+		len != AES_KW_LEN)
+		return token_bad(r,
+			"the member \"wrapped\" holds %zu bytes, expected %d for %s (cut short?)",
+			len, AES_KW_LEN, b->alg);
+	return 0;
+}
+
+static int read_members(const struct token_reader *r, struct binding *b)
+{
+	size_t digest_len = sizeof(b->digest);
+
+	int ret = token_keyslot(r, &b->keyslot);
+	if (!ret)
+		ret = token_str(r, "key_url", b->key_url, sizeof(b->key_url));
+	if (!ret)
+		ret = token_str(r, "key_version", b->key_version, sizeof(b->key_version));
+	if (!ret)
+		ret = token_str(r, "alg", b->alg, sizeof(b->alg));
+	if (!ret)
+		ret = token_bytes(r, "wrapped", json_str(r->root, "wrapped"), SLOT_SECRET_LEN,
+			b->wrapped, &b->wrapped_len);
+	if (!ret)
+		ret = check_wrapped_len(r, b);
+	if (!ret)
+		ret = token_bytes(r, "digest", json_str(r->root, "digest"), sizeof(b->digest),
+			b->digest, &digest_len);
+	if (!ret)
+		ret = token_int(r, "created", 0, CREATED_MAX, &b->created);
+	return ret;
+}
+
+int binding_parse(int token, const char *json, size_t len, struct binding *out, struct errmsg *err)
+{
+	struct token_reader reader scoped(token_close) = {0};
+	struct binding b = {.token = token, .wrapped_len = sizeof(b.wrapped)};
+
+	int ret = token_open(&reader, token, BINDING_TOKEN_TYPE, BINDING_FORMAT, json, len, err);
+	if (!ret)
+		ret = read_members(&reader, &b);
+	if (!ret)
+		*out = b;
+	return ret;
+}
+
+int binding_print(const struct binding *b, char **out)
+{
+	struct json *obj scoped(json_free) = NULL;
+
+	int ret = token_new(BINDING_TOKEN_TYPE, b->keyslot, BINDING_FORMAT, &obj);
+	if (!ret)
+		ret = json_add_str(obj, "key_url", b->key_url);
+	if (!ret)
+		ret = json_add_str(obj, "key_version", b->key_version);
+	if (!ret)
+		ret = json_add_str(obj, "alg", b->alg);
+	if (!ret)
+		ret = token_add_bytes(obj, "wrapped", b->wrapped, b->wrapped_len);
+	if (!ret)
+		ret = token_add_bytes(obj, "digest", b->digest, sizeof(b->digest));
+	if (!ret)
+		ret = json_add_int(obj, "created", b->created);
+	if (!ret)
+		ret = json_print(obj, false, out);
+	return ret;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// See provider_host.h.
+#include "provider_host.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct provider_host *self(const struct cmk_host *api)
+{
+	return api->ctx;
+}
+
+static void do_log(const struct cmk_host *api, enum cmk_log_level level, const char *fmt, ...)
+	CMK_PRINTF(3, 4);
+static void do_log(const struct cmk_host *api, enum cmk_log_level level, const char *fmt, ...)
+{
+	(void)fmt;
+	self(api)->warnings += level <= CMK_LOG_WARNING;
+}
+
+static void do_explain(const struct cmk_host *api, enum cmk_reason reason, const char *fmt, ...)
+	CMK_PRINTF(3, 4);
+static void do_explain(const struct cmk_host *api, enum cmk_reason reason, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	(void)vsnprintf(self(api)->sentence, sizeof(self(api)->sentence), fmt, ap);
+	va_end(ap);
+	self(api)->reason = reason;
+}
+
+static void do_retry_after(const struct cmk_host *api, uint32_t milliseconds)
+{
+	(void)api;
+	(void)milliseconds;
+}
+
+static void do_request_id(const struct cmk_host *api, const char *id)
+{
+	(void)api;
+	(void)id;
+}
+
+#define HEAD 16 // holds the size, and keeps the alignment
+
+static void *do_secret_alloc(const struct cmk_host *api, size_t len)
+{
+	size_t size = len + HEAD;
+	char *p = calloc(1, size);
+	if (!p)
+		return NULL;
+	self(api)->secrets++;
+	memcpy(p, &size, sizeof(size));
+	return p + HEAD;
+}
+
+static void do_secret_free(const struct cmk_host *api, void *p)
+{
+	if (!p)
+		return;
+	char *head = (char *)p - HEAD;
+	size_t size;
+	memcpy(&size, head, sizeof(size));
+	self(api)->secrets--;
+	explicit_bzero(head, size);
+	free(head);
+}
+
+static uint32_t do_time_left(const struct cmk_host *api)
+{
+	return self(api)->time_left;
+}
+
+static int do_cancelled(const struct cmk_host *api)
+{
+	return self(api)->cancelled;
+}
+
+static int64_t do_wall_time(const struct cmk_host *api)
+{
+	return self(api)->now;
+}
+
+void provider_host_init(struct provider_host *h)
+{
+	memset(h, 0, sizeof(*h));
+	h->time_left = 10000;
+	h->now = 1800000000;
+	h->api = (struct cmk_host){
+		.struct_size = sizeof(h->api),
+		.api_version = CMK_KEYPROV_API_VERSION,
+		.ctx = h,
+		.log = do_log,
+		.explain = do_explain,
+		.retry_after = do_retry_after,
+		.request_id = do_request_id,
+		.secret_alloc = do_secret_alloc,
+		.secret_free = do_secret_free,
+		.time_left = do_time_left,
+		.cancelled = do_cancelled,
+		.wall_time = do_wall_time,
+	};
+}

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: MIT
+// Data through a real mount: any offset and length, the end, errors, many at once, and nothing
+// readable after a stop.
+#include "front_rig.h"
+
+#include "scope.h"
+
+// clang-format off
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define assert_errno(call, number)               \
+	do {                                     \
+		errno = 0;                       \
+		assert_int_equal((call), -1);    \
+		assert_int_equal(errno, number); \
+	} while (0)
+
+static void fill(uint8_t *p, size_t len, unsigned seed)
+{
+	for (size_t i = 0; i < len; i++) {
+		seed = seed * 1103515245u + 12345u;
+		p[i] = (uint8_t)(seed >> 16);
+	}
+}
+
+static void any_offset_and_length_is_byte_exact(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r, 1);
+	rig_mount(&r);
+	int fd autoclose = rig_open(&r, 0, O_RDWR);
+	uint8_t *model autofree = calloc(1, RIG_SIZE);
+	uint8_t *buf autofree = malloc(RIG_SIZE);
+	unsigned seed = 1;
+	for (int i = 0; i < 300; i++) {
+		seed = seed * 1103515245u + 12345u;
+		size_t off = (seed >> 3) % RIG_SIZE;
+		size_t len = 1 + (seed >> 11) % (i % 10 == 0 ? RIG_SIZE : 9000);
+		len = len > RIG_SIZE - off ? RIG_SIZE - off : len;
+		fill(model + off, len, seed);
+		assert_int_equal(pwrite(fd, model + off, len, (off_t)off), len);
+		size_t back = off > 5 ? off - 5 : 0;
+		assert_int_equal(pread(fd, buf, len, (off_t)back), len);
+		assert_memory_equal(buf, model + back, len);
+	}
+	assert_memory_equal(r.disks[0].data, model, RIG_SIZE);
+	rig_fini(&r);
+}
+
+static void the_end_is_short_for_reads_and_enospc_for_writes(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r, 1);
+	rig_mount(&r);
+	int fd autoclose = rig_open(&r, 0, O_RDWR);
+	char buf[100] = {0};
+	assert_int_equal(pread(fd, buf, 100, RIG_SIZE - 10), 10);
+	assert_int_equal(pread(fd, buf, 100, RIG_SIZE), 0);
+	assert_int_equal(pread(fd, buf, 100, (off_t)RIG_SIZE * 1000), 0);
+	assert_int_equal(pwrite(fd, buf, 100, RIG_SIZE - 10), 10);
+	assert_errno(pwrite(fd, buf, 100, RIG_SIZE), ENOSPC);
+	assert_errno(pwrite(fd, buf, 1, (off_t)RIG_SIZE * 1000), ENOSPC);
+	assert_int_equal(lseek(fd, 0, SEEK_END), RIG_SIZE);
+	assert_int_equal(lseek(fd, 5, SEEK_DATA), 5);
+	assert_int_equal(lseek(fd, 5, SEEK_HOLE), RIG_SIZE);
+	assert_errno(lseek(fd, RIG_SIZE, SEEK_DATA), ENXIO);
+	rig_fini(&r);
+}
+
+static void o_direct_reads_and_writes(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r, 1);
+	rig_mount(&r);
+	int fd autoclose = rig_open(&r, 0, O_RDWR | O_DIRECT);
+	uint8_t *a autofree = aligned_alloc(4096, 2u << 20);
+	uint8_t *b autofree = aligned_alloc(4096, 2u << 20);
+	fill(a, 2u << 20, 3);
+	assert_int_equal(pwrite(fd, a, 2u << 20, 4096), 2u << 20); // more than one request
+	assert_int_equal(pread(fd, b, 2u << 20, 4096), 2u << 20);
+	assert_memory_equal(a, b, 2u << 20);
+	rig_fini(&r);
+}
+
+static void fallocate_follows_the_disk_and_never_grows_it(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r, 2);
+	r.disks[1].thin = true;
+	memset(r.disks[1].data, 7, RIG_SMALL);
+	rig_mount(&r);
+	int thick autoclose = rig_open(&r, 0, O_RDWR);
+	int thin autoclose = rig_open(&r, 1, O_RDWR);
+	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	assert_errno(fallocate(thick, punch, 0, 4096), EOPNOTSUPP);
+	assert_errno(fallocate(thick, FALLOC_FL_ZERO_RANGE, 0, 4096), EOPNOTSUPP);
+	assert_int_equal(fallocate(thin, punch, 100, 200), 0);
+	assert_int_equal(r.disks[1].data[100], 0);
+	assert_int_equal(r.disks[1].data[99], 7);
+	assert_int_equal(r.disks[1].data[300], 7);
+	assert_int_equal(fallocate(thin, punch, RIG_SMALL - 100, 9999), 0); // clipped
+	assert_int_equal(fallocate(thin, punch, RIG_SMALL, 1), 0);
+	assert_int_equal(fallocate(thin, FALLOC_FL_ZERO_RANGE, 0, 50), 0);
+	assert_errno(fallocate(thin, FALLOC_FL_ZERO_RANGE, RIG_SMALL - 1, 2), ENOSPC);
+	assert_int_equal(atomic_load(&r.disks[1].zeroed), 3);
+	assert_int_equal(fallocate(thin, 0, 0, RIG_SMALL), 0);
+	assert_int_equal(fallocate(thin, FALLOC_FL_KEEP_SIZE, 0, 1), 0);
+	assert_int_equal(atomic_load(&r.disks[1].allocated), 2);
+	assert_errno(fallocate(thin, 0, 0, RIG_SMALL + 1), ENOSPC);
+	assert_errno(fallocate(thin, FALLOC_FL_COLLAPSE_RANGE, 0, 4096), EOPNOTSUPP);
+	struct stat st;
+	assert_int_equal(fstat(thin, &st), 0);
+	assert_int_equal(st.st_size, RIG_SMALL);
+	rig_fini(&r);
+}
+
+static void errors_of_one_disk_arrive_as_such_and_only_there(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r, 2);
+	rig_mount(&r);
+	int fd = rig_open(&r, 0, O_RDWR);
+	int other autoclose = rig_open(&r, 1, O_RDWR);
+	char buf[10] = {0};
+	atomic_store(&r.disks[0].fail, -ENOSPC);
+	assert_errno(pwrite(fd, buf, 10, 0), ENOSPC);
+	atomic_store(&r.disks[0].fail, -EIO);
+	assert_errno(pread(fd, buf, 10, 0), EIO);
+	assert_errno(pwrite(fd, buf, 10, 0), EIO);
+	assert_errno(fsync(fd), EIO);
+	assert_errno(fdatasync(fd), EIO);
+	assert_int_equal(pwrite(other, buf, 10, 0), 10);
+	assert_int_equal(pread(other, buf, 10, 0), 10);
+	assert_int_equal(close(fd), 0); // nothing is lost by closing
+	rig_fini(&r);
+}
+
+static void fsync_reaches_the_disk(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r, 1);
+	rig_mount(&r);
+	int fd autoclose = rig_open(&r, 0, O_RDWR);
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(fdatasync(fd), 0);
+	assert_int_equal(atomic_load(&r.disks[0].flushed), 2);
+	rig_fini(&r);
+}
+
+struct job {
+	struct rig *rig;
+	unsigned index;
+	pthread_t thread;
+	int failed;
+};
+
+// Each job has every eighth block of 4 KiB.
+static void *run_job(void *arg)
+{
+	struct job *j = arg;
+	uint8_t a[4096];
+	uint8_t b[4096];
+	int fd autoclose = rig_open(j->rig, 0, O_RDWR);
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = j->index; i < RIG_SIZE / 4096; i += 8) {
+			fill(a, sizeof(a), i + round);
+			j->failed |= pwrite(fd, a, 4096, (off_t)i * 4096) != 4096;
+			j->failed |= pread(fd, b, 4096, (off_t)i * 4096) != 4096;
+			j->failed |= memcmp(a, b, 4096) != 0;
+		}
+	}
+	return NULL;
+}
+
+static void eight_jobs_at_once_do_not_mix_their_data(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r, 1);
+	rig_mount(&r);
+	struct job jobs[8];
+	for (unsigned i = 0; i < 8; i++) {
+		jobs[i] = (struct job){.rig = &r, .index = i};
+		assert_int_equal(pthread_create(&jobs[i].thread, NULL, run_job, &jobs[i]), 0);
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(pthread_join(jobs[i].thread, NULL), 0);
+		assert_int_equal(jobs[i].failed, 0);
+	}
+	rig_fini(&r);
+}
+
+struct reader {
+	int fd;
+	pthread_t thread;
+};
+
+static void *read_one(void *arg)
+{
+	struct reader *reader = arg;
+	char byte;
+	ssize_t n = pread(reader->fd, &byte, 1, 0);
+	return (void *)(intptr_t)n;
+}
+
+static void a_hung_backing_file_does_not_stop_the_other_disks(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r, 2);
+	rig_mount(&r);
+	int hung autoclose = rig_open(&r, 0, O_RDONLY);
+	int other autoclose = rig_open(&r, 1, O_RDONLY);
+	(void)pthread_mutex_lock(&r.disks[0].gate);
+	struct reader readers[15]; // more than the usual threads
+	for (size_t i = 0; i < 15; i++) {
+		readers[i].fd = hung;
+		assert_int_equal(
+			pthread_create(&readers[i].thread, NULL, read_one, &readers[i]), 0);
+	}
+	while (atomic_load(&r.disks[0].waiting) < 10) // all of the usual threads
+		(void)sched_yield();
+	char byte;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(pread(other, &byte, 1, i), 1);
+	(void)pthread_mutex_unlock(&r.disks[0].gate);
+	for (size_t i = 0; i < 15; i++) {
+		void *n = NULL;
+		assert_int_equal(pthread_join(readers[i].thread, &n), 0);
+		assert_int_equal((intptr_t)n, 1);
+	}
+	rig_fini(&r);
+}
+
+// A client in a process of its own: whoever serves a file must not wait for a page of it, because
+// the fault holds the very lock that a serving thread needs to get memory.
+struct client {
+	pid_t pid;
+	int socket;
+};
+
+enum ask { MAP_PRIVATELY, MAP_SHARED_AND_WRITE, PEEK, READ };
+
+// Reads the mapping without risking SIGBUS: the kernel does it.
+static int peek(const char *map)
+{
+	int fd autoclose = memfd_create("peek", MFD_CLOEXEC);
+	return write(fd, map, 1) == 1 ? 0 : -errno;
+}
+
+static int map_and_write(int fd)
+{
+	char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	map[17] = 'x';
+	int r = msync(map, 4096, MS_SYNC) ? -errno : 0;
+	(void)munmap(map, 4096);
+	return r;
+}
+
+static int client_answer(int fd, enum ask ask, char **map)
+{
+	char buf[10];
+	switch (ask) {
+	case MAP_PRIVATELY:
+		*map = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE, fd, 0);
+		return *map == MAP_FAILED ? -errno : 0;
+	case MAP_SHARED_AND_WRITE:
+		return map_and_write(fd);
+	case PEEK:
+		return peek(*map);
+	case READ:
+		return pread(fd, buf, 10, 100) == 10 ? 0 : -errno;
+	}
+	return -EINVAL;
+}
+
+static void start_client(struct rig *r, struct client *c)
+{
+	int ends[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	c->pid = fork();
+	if (c->pid == 0) {
+		(void)close(ends[0]);
+		int fd = rig_open(r, 0, O_RDWR);
+		char *map = NULL;
+		enum ask ask;
+		while (read(ends[1], &ask, sizeof(ask)) == sizeof(ask)) {
+			int answer = client_answer(fd, ask, &map);
+			if (write(ends[1], &answer, sizeof(answer)) != sizeof(answer))
+				break;
+		}
+		_exit(0);
+	}
+	(void)close(ends[1]);
+	c->socket = ends[0];
+}
+
+static int ask_client(const struct client *c, enum ask ask)
+{
+	int answer = -EPIPE;
+	if (write(c->socket, &ask, sizeof(ask)) == sizeof(ask))
+		assert_int_equal(read(c->socket, &answer, sizeof(answer)), sizeof(answer));
+	return answer;
+}
+
+static void end_client(struct client *c)
+{
+	int status = -1;
+	(void)close(c->socket);
+	assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
+	assert_int_equal(status, 0);
+}
+
+static void check_nothing_cached_after_the_stop(bool kernel_cache)
+{
+	struct rig r;
+	struct client c;
+	rig_init(&r, 1);
+	r.config.kernel_cache = kernel_cache;
+	memset(r.disks[0].data, 0x42, RIG_SIZE);
+	rig_mount(&r);
+	start_client(&r, &c);
+	assert_int_equal(ask_client(&c, MAP_PRIVATELY), 0);
+	assert_int_equal(ask_client(&c, READ), 0);
+	assert_int_equal(ask_client(&c, PEEK), 0);
+
+	atomic_store(&r.disks[0].fail, -EIO);
+	// The kernel does hold plaintext: else the rest would prove nothing.
+	assert_int_equal(ask_client(&c, PEEK), 0);
+	assert_int_equal(ask_client(&c, READ), kernel_cache ? 0 : -EIO);
+	front_forget(r.front, 0);
+	assert_int_equal(ask_client(&c, PEEK), -EFAULT);
+	assert_int_equal(ask_client(&c, READ), -EIO);
+
+	atomic_store(&r.disks[0].fail, 0); // resumed
+	assert_int_equal(ask_client(&c, READ), 0);
+	assert_int_equal(ask_client(&c, PEEK), 0);
+	end_client(&c);
+	rig_fini(&r);
+}
+
+static void after_stop_and_forget_no_mapping_shows_plaintext(void **state)
+{
+	(void)state;
+	check_nothing_cached_after_the_stop(false);
+}
+
+static void after_stop_and_forget_no_kernel_cache_shows_plaintext(void **state)
+{
+	(void)state;
+	check_nothing_cached_after_the_stop(true);
+}
+
+static void a_shared_mapping_needs_the_kernel_cache(void **state)
+{
+	(void)state;
+	for (int cached = 0; cached < 2; cached++) {
+		struct rig r;
+		struct client c;
+		rig_init(&r, 1);
+		r.config.kernel_cache = cached;
+		rig_mount(&r);
+		start_client(&r, &c);
+		assert_int_equal(ask_client(&c, MAP_SHARED_AND_WRITE), cached ? 0 : -ENODEV);
+		assert_int_equal(r.disks[0].data[17], cached ? 'x' : 0);
+		end_client(&c);
+		rig_fini(&r);
+	}
+}
+
+int main(void)
+{
+	int unavailable = rig_unavailable();
+	if (unavailable)
+		return unavailable;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_offset_and_length_is_byte_exact),
+		cmocka_unit_test(the_end_is_short_for_reads_and_enospc_for_writes),
+		cmocka_unit_test(o_direct_reads_and_writes),
+		cmocka_unit_test(fallocate_follows_the_disk_and_never_grows_it),
+		cmocka_unit_test(errors_of_one_disk_arrive_as_such_and_only_there),
+		cmocka_unit_test(fsync_reaches_the_disk),
+		cmocka_unit_test(eight_jobs_at_once_do_not_mix_their_data),
+		cmocka_unit_test(a_hung_backing_file_does_not_stop_the_other_disks),
+		cmocka_unit_test(after_stop_and_forget_no_mapping_shows_plaintext),
+		cmocka_unit_test(after_stop_and_forget_no_kernel_cache_shows_plaintext),
+		cmocka_unit_test(a_shared_mapping_needs_the_kernel_cache),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
