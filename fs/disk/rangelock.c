@@ -11,10 +11,8 @@
 int rangelock_init(struct rangelock *l)
 {
 	*l = (struct rangelock){0};
-	int r = pthread_mutex_init(&l->mutex, NULL);
-	if (r)
-		return -r;
-	r = pthread_cond_init(&l->left, NULL);
+	mutex_init_brief(&l->mutex);
+	int r = pthread_cond_init(&l->left, NULL);
 	if (r)
 		(void)pthread_mutex_destroy(&l->mutex);
 	return -r;

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define DRAIN_POLL_NS NS_PER_MS
 
@@ -24,6 +25,10 @@ struct lease {
 	void *key;	// NULL: wiped
 	unsigned users; // between enter and leave
 	bool telling;	// somebody is calling changed()
+
+	// The deadline, 0 when stopped, for lease_check(): it asks several times in a request and
+	// hands out no key, so it need not wait for the mutex. Written under it.
+	_Atomic uint64_t usable_until_ns;
 };
 
 // The functions with "locked" in their names need the mutex.
@@ -31,6 +36,12 @@ struct lease {
 static bool stopped_locked(const struct lease *l)
 {
 	return l->rules.now.state == LEASE_STOPPED;
+}
+
+// After every change of the rules.
+static void publish_locked(struct lease *l)
+{
+	atomic_store(&l->usable_until_ns, stopped_locked(l) ? 0 : l->rules.now.deadline_ns);
 }
 
 static void wipe_if_empty_locked(struct lease *l)
@@ -46,12 +57,16 @@ static void wipe_if_empty_locked(struct lease *l)
 static bool alive_locked(struct lease *l)
 {
 	rules_expire(&l->rules, clock_boot_ns(l->clock));
-	wipe_if_empty_locked(l);
+	if (stopped_locked(l)) {
+		publish_locked(l);
+		wipe_if_empty_locked(l);
+	}
 	return !stopped_locked(l);
 }
 
 static void wait_wiped_locked(struct lease *l)
 {
+	publish_locked(l);
 	wipe_if_empty_locked(l);
 	while (stopped_locked(l) && l->key)
 		(void)pthread_cond_wait(&l->wiped, &l->lock);
@@ -61,6 +76,7 @@ static void verdict_locked(struct lease *l, const struct lease_verdict *v)
 {
 	struct moment now = {clock_boot_ns(l->clock), clock_wall_s(l->clock)};
 	rules_verdict(&l->rules, v, now);
+	publish_locked(l);
 	wipe_if_empty_locked(l);
 }
 
@@ -102,7 +118,7 @@ int lease_new(const struct clock_source *clock, const struct lease_policy *polic
 	l->changed = changed;
 	l->changed_ctx = changed_ctx;
 	rules_init(&l->rules, policy, clock_boot_ns(clock));
-	(void)pthread_mutex_init(&l->lock, NULL);
+	mutex_init_brief(&l->lock);
 	(void)pthread_cond_init(&l->wiped, NULL);
 	*out = l;
 	return 0;
@@ -146,6 +162,7 @@ static int start_locked(
 	}
 	l->key = key;
 	rules_start(&l->rules, v, clock_boot_ns(l->clock));
+	publish_locked(l);
 	return 0;
 }
 
@@ -221,6 +238,8 @@ void lease_leave(struct lease *l)
 
 int lease_check(struct lease *l)
 {
+	if (clock_boot_ns(l->clock) < atomic_load(&l->usable_until_ns))
+		return 0;
 	with_lock(&l->lock);
 	return alive_locked(l) ? 0 : -EIO;
 }
