@@ -96,6 +96,9 @@ void errmsg_prefix(struct errmsg *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)errmsg_vset(&prefix, 0, fmt, ap);
 	va_end(ap);
+	size_t n = strlen(prefix.text);
+	if (strncmp(err->text, prefix.text, n) == 0 && err->text[n] == ':')
+		return;
 	if (err->text[0])
 		(void)errmsg_set(err, 0, "%s: %s", prefix.text, err->text);
 	else

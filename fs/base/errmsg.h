@@ -19,7 +19,8 @@ struct errmsg {
 int errmsg_set(struct errmsg *err, int errnum, const char *fmt, ...) printf_like(3, 4);
 int errmsg_vset(struct errmsg *err, int errnum, const char *fmt, va_list ap) printf_like(3, 0);
 
-// Puts "prefix: " before an existing sentence, for callers that know which thing it was about.
+// Puts "prefix: " before an existing sentence, for callers that know which thing it was about;
+// unless it begins with that already, because somebody below knew as well.
 void errmsg_prefix(struct errmsg *err, const char *fmt, ...) printf_like(2, 3);
 
 // Replaces control characters and invalid UTF-8 in s with '?', in place.

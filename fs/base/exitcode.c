@@ -13,6 +13,10 @@
 static const struct exitcode_row table[] = {
 	ROW(0, EX_OK, "success"),
 	ROW(EINVAL, EX_USAGE, "the command line is wrong"),
+	ROW(ENOTDIR, EX_USAGE, "a path leads to the wrong kind of thing, or nowhere"),
+	ROW(EISDIR, EX_USAGE, "a path leads to the wrong kind of thing, or nowhere"),
+	ROW(ELOOP, EX_USAGE, "a path leads to the wrong kind of thing, or nowhere"),
+	ROW(ENAMETOOLONG, EX_USAGE, "a path leads to the wrong kind of thing, or nowhere"),
 	ROW(EBADMSG, EX_DATAERR,
 		"a header, binding, seal or key bundle is damaged or was tampered with"),
 	ROW(ENOENT, EX_NOINPUT, "the backing file, key bundle or mount is not there"),
@@ -22,6 +26,7 @@ static const struct exitcode_row table[] = {
 	ROW(ENODEV, EX_OSERR, "the system lacks a device, such as /dev/fuse"),
 	ROW(ENOSYS, EX_OSERR, "the kernel lacks a function that is needed"),
 	ROW(EEXIST, EX_CANTCREAT, "it exists already and is not overwritten"),
+	ROW(EFBIG, EX_CANTCREAT, "it would be larger than the filesystem permits"),
 	ROW(EIO, EX_IOERR, "reading or writing failed"),
 	ROW(ENOSPC, EX_IOERR, "no space is left"),
 	ROW(EBUSY, EX_TEMPFAIL, "in use or being changed; safe to retry"),

@@ -14,19 +14,21 @@
 #define INFO_MAX 255
 
 // These calls fail when memory is short, or when this OpenSSL was built or configured without
-// SHA-256.
+// SHA-256. OpenSSL does not note every shortage in its row of errors, but malloc() does in errno,
+// which the caller has cleared.
 static int openssl_failed(void)
 {
-	unsigned long e = ERR_peek_last_error();
+	int r = errno == ENOMEM ? -ENOMEM : -EOPNOTSUPP;
 
 	ERR_clear_error();
-	return ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE ? -ENOMEM : -EOPNOTSUPP;
+	return r;
 }
 
 static int hmac_raw(const void *key, size_t key_len, const void *data, size_t len, uint8_t *out)
 {
 	unsigned out_len = MAC_LEN;
 
+	errno = 0;
 	if (!HMAC(EVP_sha256(), key, (int)key_len, data, len, out, &out_len))
 		return openssl_failed();
 	return 0;
@@ -67,6 +69,7 @@ int hkdf_sha256(const struct secret *ikm, const void *salt, size_t salt_len, con
 
 int sha256(const void *data, size_t len, uint8_t out[32])
 {
+	errno = 0;
 	if (!EVP_Digest(data, len, out, NULL, EVP_sha256(), NULL))
 		return openssl_failed();
 	return 0;

@@ -89,9 +89,10 @@ int cipher_new(const struct secret *dek, uint32_t sector_size, struct cipher **o
 
 	// Looked up, and the thread's error state made, outside the scope: they outlive the key.
 	ERR_clear_error();
+	errno = 0;
 	EVP_CIPHER *evp scoped(scope_evp_free) = EVP_CIPHER_fetch(NULL, "AES-256-XTS", NULL);
 	if (!evp)
-		return -ENOSYS;
+		return errno == ENOMEM ? -ENOMEM : -ENOSYS;
 	unsigned count = slots_wanted();
 	size_t room = sizeof(struct cipher) + count * sizeof(struct slot);
 	struct cipher *c scoped(cipher_free) = aligned_alloc(CACHE_LINE, room);

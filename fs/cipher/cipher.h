@@ -22,8 +22,8 @@ int cipher_init_process(void) must_use;
 bool cipher_memory_locked(void) must_use;
 
 // Expands the keys. dek: 64 bytes, stays the caller's, may be wiped afterwards. -EINVAL if the two
-// halves are equal (a null or broken key), -EPERM without cipher_init_process(). Immutable
-// afterwards: any number of threads may use it.
+// halves are equal (a null or broken key), -EPERM without cipher_init_process(), -ENOSYS if this
+// OpenSSL has no AES-256-XTS, -ENOMEM. Immutable afterwards: any number of threads may use it.
 int cipher_new(const struct secret *dek, uint32_t sector_size, struct cipher **out) must_use;
 // Wipes every expanded key. No user may be inside. NULL allowed.
 void cipher_free(struct cipher **c);

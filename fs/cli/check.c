@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "json.h"
 #include "luks.h"
+#include "path.h"
 #include "print.h"
 #include "remote.h"
 #include "scope.h"
@@ -117,7 +118,7 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 		return rc;
 	struct stat st;
 	if (stat(operands.at[0], &st))
-		return errmsg_set(err, errno, "%s: %m", operands.at[0]);
+		return path_failed(operands.at[0], errno, err);
 	return S_ISDIR(st.st_mode) ? check_mount(operands.at[0], err)
 				   : check_backing(cli, operands.at[0], err);
 }

@@ -22,6 +22,7 @@
 #define GRACE_UNREACHABLE_MIN_MS MS_PER_S
 #define AGENT_DEADLINE_MS 30000
 #define DATA_OFFSET_DEFAULT (16ull << 20)
+#define DATA_OFFSET_MAX (128ull << 20)
 
 struct args {
 	const char *size, *key, *set, *sector_size, *grace_denied, *grace_unreachable, *on_expiry,
@@ -79,10 +80,11 @@ static int graces(
 		rc = parse_duration_ms(
 			"--grace-unreachable", a->grace_unreachable, &p->grace_unreachable_ms, err);
 	if (!rc && p->grace_unreachable_ms < GRACE_UNREACHABLE_MIN_MS)
-		rc = errmsg_set(err, EINVAL,
-			"--grace-unreachable: a disk that stops at the first missed answer is of "
-			"no "
-			"use; expected at least 1s");
+		rc = errmsg_set(err, a->grace_unreachable ? EINVAL : EBADMSG,
+			"%s: a disk that stops at the first missed answer is of no use; expected "
+			"at least 1s",
+			a->grace_unreachable ? "--grace-unreachable"
+					     : "the key set's cmkdisk.graceUnreachable");
 	if (rc || !a->on_expiry)
 		return rc;
 	if (strcmp(a->on_expiry, "stop") && strcmp(a->on_expiry, "ignore"))
@@ -108,20 +110,22 @@ static int geometry(const struct args *a, struct volume_params *p, struct errmsg
 	if (sector != 512 && sector != 4096)
 		return errmsg_set(
 			err, EINVAL, "--sector-size: %s, expected 512 or 4096", a->sector_size);
-	if (p->data_offset < (1 << 20) || p->data_offset % (1 << 20))
-		return errmsg_set(err, EINVAL, "--data-offset: %s, expected whole MiB, at least 1M",
-			a->data_offset);
+	if (p->data_offset % (1 << 20) || p->data_offset > DATA_OFFSET_MAX)
+		return errmsg_set(err, EINVAL,
+			"--data-offset: %s, expected whole MiB from 1M to 128M", a->data_offset);
 	if (p->policy.size % sector)
 		return errmsg_set(err, EINVAL,
 			"--size: %s is not a multiple of the sector size (%u bytes)", a->size,
 			(unsigned)sector);
-	if (p->policy.size > (uint64_t)INT64_MAX - p->data_offset)
-		return errmsg_set(err, EINVAL, "--size: %s is more than a file can hold", a->size);
+	if (p->policy.size > VOLUME_SIZE_MAX)
+		return errmsg_set(err, EINVAL,
+			"--size: %s is more than the 512 TiB that a disk can have", a->size);
 	p->sector_size = (uint32_t)sector;
 	p->policy.thin = a->thin;
 	p->label = a->label;
 	if (a->label && strlen(a->label) > 47)
-		return errmsg_set(err, EINVAL, "--label: longer than LUKS2's 47 bytes");
+		return errmsg_set(
+			err, EINVAL, "--label: longer than the 47 bytes that LUKS2 has for it");
 	return 0;
 }
 
@@ -215,8 +219,10 @@ static int make_disk(const struct cli *cli, const struct args *a, const struct k
 	if (rc)
 		return rc;
 	struct newfile file scoped(newfile_discard) = {.fd = -1};
+	// The header's space at least: the library would only say that writing failed.
+	uint64_t bytes = p->data_offset + p->policy.size;
 	rc = newfile_make(
-		backing, p->data_offset + p->policy.size, a->preallocate, a->force, &file, err);
+		backing, bytes, a->preallocate ? bytes : p->data_offset, a->force, &file, err);
 	if (rc)
 		return rc;
 	rc = volume_create(backing, p, &b, slot_secret, err);

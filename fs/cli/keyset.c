@@ -58,7 +58,7 @@ static int duration(const char *path, const struct json *ours, const char *membe
 			path, member);
 	int rc = parse_duration_ms(member, text, ms, err);
 	if (rc)
-		errmsg_prefix(err, "%s", path);
+		errmsg_prefix(err, "%s: cmkdisk", path);
 	return rc ? -EBADMSG : 0;
 }
 
@@ -92,7 +92,7 @@ int keyset_read(const char *path, struct keyset *out, struct errmsg *err)
 	size_t len = 0;
 	int rc = read_text_file(path, KEYSET_BYTES_MAX, &out->config, &len, err);
 	if (rc)
-		return rc;
+		return rc == -EFBIG ? -EBADMSG : rc;
 	struct json *root scoped(json_free) = NULL;
 	rc = json_parse(out->config, len, &root);
 	if (rc || !json_is_object(root))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Mount points, looked up without touching the filesystem that is mounted there.
 #include "mountpoint.h"
+#include "path.h"
 #include "scope.h"
 
 #include <errno.h>
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 int mountpoint_resolve(const char *path, char *out, struct errmsg *err)
 {
@@ -17,13 +20,13 @@ int mountpoint_resolve(const char *path, char *out, struct errmsg *err)
 	if (realpath(path, out))
 		return 0;
 	if (errno != ENOTCONN && errno != EACCES)
-		return errmsg_set(err, errno, "%s: %m", path);
+		return path_failed(path, errno, err);
 	char dir[PATH_MAX], base[PATH_MAX], parent[PATH_MAX];
 	if (snprintf(dir, sizeof(dir), "%s", path) >= (int)sizeof(dir))
 		return errmsg_set(err, ENAMETOOLONG, "the path of the mount point is too long");
 	memcpy(base, dir, sizeof(base));
 	if (!realpath(dirname(dir), parent))
-		return errmsg_set(err, errno, "%s: %m", path);
+		return path_failed(path, errno, err);
 	int n = snprintf(out, PATH_MAX, "%s/%s", strcmp(parent, "/") ? parent : "", basename(base));
 	if (n < 0 || n >= PATH_MAX)
 		return errmsg_set(err, ENAMETOOLONG, "the path of the mount point is too long");
@@ -43,6 +46,29 @@ static void unescape(char *s)
 		}
 	}
 	*to = '\0';
+}
+
+// The mounts of this user that have the type fuse.cmkdisk; fields as in mountinfo(5).
+static bool is_mine(const char *after_dash)
+{
+	const char *id = strstr(after_dash, "user_id=");
+	return !strncmp(after_dash, "fuse.cmkdisk ", 13) && id &&
+	       strtoul(id + 8, NULL, 10) == geteuid();
+}
+
+void mountpoint_each_mine(void (*fn)(void *ctx, const char *at), void *ctx)
+{
+	FILE *f autofclose = fopen("/proc/self/mountinfo", "re");
+	char *line autofree = NULL;
+	size_t room = 0;
+	while (f && getline(&line, &room, f) > 0) {
+		char at[PATH_MAX];
+		const char *rest = strstr(line, " - ");
+		if (!rest || !is_mine(rest + 3) || sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1)
+			continue;
+		unescape(at);
+		fn(ctx, at);
+	}
 }
 
 bool mountpoint_is_ours(const char *resolved)
@@ -65,25 +91,32 @@ bool mountpoint_is_ours(const char *resolved)
 	return ours;
 }
 
+// Not stat(): the kernel answers that from its cache for a while.
+bool mountpoint_is_dead(const char *resolved)
+{
+	struct statfs fs;
+	return statfs(resolved, &fs) && errno == ENOTCONN;
+}
+
 int mountpoint_prepare(const char *path, char *out, struct errmsg *err)
 {
 	int rc = mountpoint_resolve(path, out, err);
+	if (rc == -ENOENT)
+		return errmsg_set(err, ENOENT,
+			"%s: the mount point does not exist; make it with mkdir", path);
 	if (rc)
 		return rc;
 	struct stat st;
 	if (mountpoint_is_ours(out)) {
-		if (stat(out, &st) && errno == ENOTCONN)
-			return errmsg_set(err, EBUSY,
-				"%s: the mount of a daemon that is gone; clear it with cmkdisk "
-				"umount %s",
-				out, out);
+		if (mountpoint_is_dead(out))
+			return path_failed(out, ENOTCONN, err);
 		return errmsg_set(err, EBUSY,
 			"%s: cmkdisk serves disks there already; unmount it, or choose another "
 			"directory",
 			out);
 	}
 	if (stat(out, &st))
-		return errmsg_set(err, errno, "%s: %m", out);
+		return path_failed(out, errno, err);
 	if (!S_ISDIR(st.st_mode))
 		return errmsg_set(
 			err, ENOTDIR, "%s: not a directory; a mount point must be one", out);

@@ -18,9 +18,9 @@ struct newfile {
 // Refuses what must not be overwritten, before anything is asked or made: an existing file
 // (-EEXIST), a block device without force.
 int newfile_check(const char *path, bool force, struct errmsg *err) must_use;
-// Makes the file (0600, O_EXCL) of that many bytes, sparse or preallocated; or opens the block
-// device, which must be large enough and not in use.
-int newfile_make(const char *path, uint64_t bytes, bool preallocate, bool force,
+// Makes the file (0600, O_EXCL) of that many bytes, sparse but for the first `reserve` of them; or
+// opens the block device, which must be large enough and not in use.
+int newfile_make(const char *path, uint64_t bytes, uint64_t reserve, bool force,
 	struct newfile *out, struct errmsg *err) must_use;
 // Puts the file and its name on stable storage; discarding does nothing afterwards.
 int newfile_keep(struct newfile *f, struct errmsg *err) must_use;

@@ -4,6 +4,7 @@
 #include "ctl.h"
 #include "json.h"
 #include "mountpoint.h"
+#include "path.h"
 #include "scope.h"
 
 #include <errno.h>
@@ -25,5 +26,9 @@ int remote_call(const char *mountpoint, const char *op, const char *disk, unsign
 		rc = json_add_str(request, "disk", disk);
 	if (rc)
 		return errmsg_set(err, -rc, "%s", strerror(-rc));
-	return ctl_call(resolved, request, timeout_ms, reply, err);
+	rc = ctl_call(resolved, request, timeout_ms, reply, err);
+	// Only a mount whose daemon has no socket is looked at: another one may make us wait.
+	if (rc == -ENOENT && mountpoint_is_ours(resolved) && mountpoint_is_dead(resolved))
+		return path_failed(resolved, ENOTCONN, err);
+	return rc;
 }

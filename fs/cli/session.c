@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Composes a mount. Order of making: crew, disks (stores locked, headers read), monitor, keys and
-// first grants, FUSE front, control socket, monitor threads. Taken down in the opposite order, with
-// the keys wiped before anything that may block.
+// Composes a mount. Order of making: crew, monitor, disks (store locked, header read, key asked for
+// its first grant), FUSE front, control socket, monitor threads. Taken down in the opposite order,
+// with the keys wiped before anything that may block.
 #include "cipher.h"
 #include "log.h"
 #include "scope.h"
 #include "session_internal.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,27 +37,8 @@ static unsigned idle_cores(void)
 	return n > 1 ? (unsigned)n - 1 : 0;
 }
 
-static int open_disks(struct session *s, char *const *backing, struct errmsg *err)
+static int make_monitor(struct session *s, struct errmsg *err)
 {
-	for (size_t i = 0; i < s->disk_count; i++) {
-		struct session_disk *d = &s->disks[i];
-		d->session = s;
-		d->index = i;
-		int rc = session_disk_open(s, d, backing[i], err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int unlock_disks(struct session *s, struct errmsg *err)
-{
-	size_t bindings = 0;
-	for (size_t i = 0; i < s->disk_count; i++)
-		bindings += volume_info(s->disks[i].volume)->binding_count;
-	s->keys = calloc(bindings, sizeof(*s->keys));
-	if (!s->keys)
-		return errmsg_set(err, ENOMEM, "out of memory");
 	uint64_t interval = s->options.interval_ms;
 	if (interval == DURATION_UNSET && s->pin)
 		interval = s->pin->interval_ms;
@@ -65,10 +47,17 @@ static int unlock_disks(struct session *s, struct errmsg *err)
 			.log = s->log,
 			.interval_ms = interval != DURATION_UNSET ? interval : INTERVAL_DEFAULT_MS},
 		&s->monitor);
-	if (rc)
-		return errmsg_set(err, -rc, "the monitor: %s", strerror(-rc));
+	return rc ? errmsg_set(err, -rc, "the monitor: %s", strerror(-rc)) : 0;
+}
+
+// One after the other, so that a header's memory serves the next one.
+static int make_disks(struct session *s, char *const *backing, struct errmsg *err)
+{
 	for (size_t i = 0; i < s->disk_count; i++) {
-		rc = session_disk_bind(s, &s->disks[i], err);
+		struct session_disk *d = &s->disks[i];
+		int rc = session_disk_open(s, d, backing[i], err);
+		if (!rc)
+			rc = session_disk_bind(s, d, err);
 		if (rc)
 			return rc;
 	}
@@ -76,6 +65,7 @@ static int unlock_disks(struct session *s, struct errmsg *err)
 	if (!s->memory_locked)
 		log_warning(s->log, "memory for keys cannot be locked (ulimit -l); they may reach "
 				    "the swap");
+	(void)malloc_trim(0); // what the headers took is not needed again
 	return 0;
 }
 
@@ -119,7 +109,9 @@ static void *signal_thread(void *arg)
 
 static int start_threads(struct session *s, struct errmsg *err)
 {
-	int rc = monitor_start(s->monitor);
+	int rc = session_forget_start(s);
+	if (!rc)
+		rc = monitor_start(s->monitor);
 	if (!rc)
 		rc = -pthread_create(&s->signal_thread, NULL, signal_thread, s);
 	if (rc)
@@ -134,9 +126,9 @@ static int compose(struct session *s, const struct session_config *c, struct err
 	int rc = crew_new(idle_cores(), &s->crew);
 	if (rc)
 		return errmsg_set(err, -rc, "cannot start a thread: %s", strerror(-rc));
-	rc = open_disks(s, c->backing, err);
+	rc = make_monitor(s, err);
 	if (!rc)
-		rc = unlock_disks(s, err);
+		rc = make_disks(s, c->backing, err);
 	if (!rc)
 		rc = make_front(s, c, err);
 	if (!rc)
@@ -158,10 +150,16 @@ int session_open(const struct session_config *c, struct session **out, struct er
 	s->quiet_agents = c->quiet_agents;
 	(void)snprintf(s->mountpoint, sizeof(s->mountpoint), "%s", c->mountpoint);
 	(void)pthread_mutex_init(&s->header_lock, NULL);
+	(void)pthread_mutex_init(&s->forget.lock, NULL);
+	(void)pthread_cond_init(&s->forget.news, NULL);
 	s->disks = calloc((size_t)c->backing_count, sizeof(*s->disks));
 	if (!s->disks)
 		return errmsg_set(err, ENOMEM, "out of memory");
 	s->disk_count = (size_t)c->backing_count;
+	for (size_t i = 0; i < s->disk_count; i++) {
+		s->disks[i].session = s;
+		s->disks[i].index = i;
+	}
 	int rc = compose(s, c, err);
 	if (rc)
 		return rc;
@@ -186,18 +184,25 @@ void session_close(struct session **sp)
 		(void)pthread_kill(s->signal_thread, SIGTERM);
 		(void)pthread_join(s->signal_thread, NULL);
 	}
+	// First, and not after somebody's wait for a key store that hangs.
+	for (size_t i = 0; i < s->disk_count; i++)
+		if (s->disks[i].lease)
+			lease_lock(s->disks[i].lease, "The disk is being unmounted");
+	for (size_t i = 0; i < s->agent_count; i++)
+		agent_cancel(s->agents[i]);
 	ctl_server_free(&s->ctl);
-	monitor_free(&s->monitor); // locks every lease: the keys are gone from here on
+	monitor_free(&s->monitor); // locks every lease again
+	session_forget_end(s);
 	front_free(&s->front);
-	for (size_t i = 0; i < s->disk_count; i++) {
-		s->disks[i].session = s;
+	for (size_t i = 0; i < s->disk_count; i++)
 		session_disk_close(&s->disks[i]);
-	}
-	for (size_t i = 0; i < s->key_count; i++)
-		agent_free(&s->keys[i].agent);
+	for (size_t i = 0; i < s->agent_count; i++)
+		agent_free(&s->agents[i]);
 	crew_free(&s->crew);
-	free(s->keys);
+	free(s->agents);
 	free(s->disks);
+	(void)pthread_cond_destroy(&s->forget.news);
+	(void)pthread_mutex_destroy(&s->forget.lock);
 	(void)pthread_mutex_destroy(&s->header_lock);
 	free(s);
 	*sp = NULL;

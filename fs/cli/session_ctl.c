@@ -22,8 +22,8 @@ static int find_disk(
 			*index = (ssize_t)i;
 			return 0;
 		}
-	return errmsg_set(err, ENOENT, "%s: no disk named \"%s\"; cmkdisk status %s lists them",
-		s->mountpoint, name, s->mountpoint);
+	return errmsg_set(err, ENOENT, "no disk named \"%s\"; cmkdisk status %s lists them", name,
+		s->mountpoint);
 }
 
 static int do_check(struct session *s, struct session_disk *d, struct errmsg *err)

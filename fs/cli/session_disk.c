@@ -2,13 +2,13 @@
 // One disk of a session: from the backing file's path to a disk that waits for its first grant.
 #include "cipher.h"
 #include "log.h"
+#include "path.h"
 #include "scope.h"
 #include "secret.h"
 #include "session_internal.h"
 #include "units.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +37,7 @@ static void lease_changed(void *ctx, const struct lease_view *v)
 		v->cause == LEASE_CAUSE_NONE ? "" : " (",
 		v->cause == LEASE_CAUSE_NONE ? "" : lease_cause_name(v->cause),
 		v->cause == LEASE_CAUSE_NONE ? "" : "): ", v->sentence);
-	if (v->state == LEASE_STOPPED && s->options.kernel_cache && s->front)
-		front_forget(s->front, d->index);
+	session_forget(s, d, v->stops);
 }
 
 // The header of the descriptor that holds the lock, read afresh, must still be the disk that was
@@ -52,7 +51,7 @@ static int opener_unlock(void *ctx, const struct binding *b, const struct secret
 	int rc = volume_open(d->path, false, &v, err);
 	if (rc)
 		return rc;
-	const struct volume_info *now = volume_info(v), *then = volume_info(d->volume);
+	const struct volume_info *now = volume_info(v), *then = &d->info;
 	if (strcmp(now->uuid, then->uuid) ||
 		memcmp(now->digest, then->digest, sizeof(now->digest)) ||
 		now->data_offset != then->data_offset || now->sector_size != then->sector_size ||
@@ -70,17 +69,22 @@ static int opener_unlock(void *ctx, const struct binding *b, const struct secret
 
 static int name_of(struct session_disk *d, const char *backing, struct errmsg *err)
 {
-	if (!realpath(backing, d->backing))
-		return errmsg_set(err, errno, "%s: %m", backing);
-	char copy[PATH_MAX];
-	memcpy(copy, d->backing, sizeof(copy));
-	(void)snprintf(d->name, sizeof(d->name), "%s", basename(copy));
+	d->backing = realpath(backing, NULL);
+	if (!d->backing)
+		return path_failed(backing, errno, err);
+	d->name = strdup(strrchr(d->backing, '/') + 1);
+	if (!d->name)
+		return errmsg_set(err, ENOMEM, "out of memory");
 	const struct session *s = d->session;
-	for (size_t i = 0; i < d->index; i++)
+	for (size_t i = 0; i < d->index; i++) {
+		if (!strcmp(s->disks[i].backing, d->backing))
+			return errmsg_set(err, EINVAL,
+				"%s: named twice; name each backing file once", d->backing);
 		if (!strcmp(s->disks[i].name, d->name))
 			return errmsg_set(err, EINVAL,
 				"%s and %s would both be named %s in the mount; mount them apart",
 				s->disks[i].backing, d->backing, d->name);
+	}
 	size_t n = strlen(s->mountpoint);
 	if (!strncmp(s->mountpoint, d->backing, n) && (d->backing[n] == '/' || n == 1))
 		return errmsg_set(err, EINVAL,
@@ -111,7 +115,7 @@ static int shorten(const struct session_disk *d, const char *name, uint64_t want
 static int policy_of(struct session_disk *d, struct errmsg *err)
 {
 	const struct session *s = d->session;
-	const struct volume_policy *sealed = &volume_info(d->volume)->policy;
+	const struct volume_policy *sealed = &d->info.policy;
 	const struct mount_options *o = &s->options;
 	d->policy = (struct lease_policy){
 		.expiry_stops = sealed->expiry_stops, .resume_auto = !o->resume_manual};
@@ -144,10 +148,12 @@ int session_disk_open(
 	rc = volume_open(d->path, false, &d->volume, err);
 	if (rc)
 		return rc;
+	d->info = *volume_info(d->volume);
+	d->info.bindings = NULL;
 	rc = policy_of(d, err);
 	if (rc)
 		return rc;
-	const struct volume_info *info = volume_info(d->volume);
+	const struct volume_info *info = &d->info;
 	d->sector_size = info->sector_size;
 	rc = lease_new(clock_real(), &d->policy,
 		&(struct lease_key_ops){.make = key_make, .destroy = key_destroy, .ctx = d},
@@ -171,7 +177,8 @@ static bool pinned(const struct session *s, const struct binding *b)
 }
 
 // With several bindings that may be used, the first one that the key store grants.
-static int choose(struct session *s, struct session_disk *d, struct errmsg *err)
+static int choose(struct session *s, struct session_disk *d, const struct binding **chosen,
+	struct errmsg *err)
 {
 	const struct volume_info *info = volume_info(d->volume);
 	size_t candidates = 0;
@@ -187,15 +194,15 @@ static int choose(struct session *s, struct session_disk *d, struct errmsg *err)
 		if (!pinned(s, b))
 			continue;
 		int rc = session_key_for(s, b, d->name, &d->key, err);
-		d->binding = b;
+		*chosen = b;
 		if (candidates == 1)
 			return rc;
 		if (rc)
 			continue;
 		struct agent_answer answer;
 		struct secret *plain scoped(secret_free) = NULL;
-		agent_unwrap(s->keys[d->key].agent, b->key_version, b->alg, b->wrapped,
-			b->wrapped_len, &plain, &answer);
+		agent_unwrap(s->agents[d->key], b->key_version, b->alg, b->wrapped, b->wrapped_len,
+			&plain, &answer);
 		if (answer.verdict == CMK_GRANTED)
 			return 0;
 	}
@@ -205,9 +212,15 @@ static int choose(struct session *s, struct session_disk *d, struct errmsg *err)
 
 int session_disk_bind(struct session *s, struct session_disk *d, struct errmsg *err)
 {
-	int rc = choose(s, d, err);
+	const struct binding *chosen = NULL;
+	int rc = choose(s, d, &chosen, err);
 	if (rc)
 		return rc;
+	d->binding = malloc(sizeof(*d->binding));
+	if (!d->binding)
+		return errmsg_set(err, ENOMEM, "out of memory");
+	*d->binding = *chosen;
+	volume_close(&d->volume);
 	struct disk_opener opener = {.unlock = opener_unlock, .ctx = d};
 	d->monitored = monitor_add_disk(s->monitor, d->key, d->binding, d->lease, &opener);
 	if (d->monitored < 0)
@@ -229,4 +242,7 @@ void session_disk_close(struct session_disk *d)
 			d->backing);
 	volume_close(&d->volume);
 	store_close(&d->store);
+	free(d->binding);
+	free(d->backing);
+	free(d->name);
 }

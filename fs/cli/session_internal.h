@@ -19,21 +19,20 @@
 struct session_disk {
 	struct session *session;
 	size_t index;
-	char name[256];		// in the mount
-	char backing[PATH_MAX]; // absolute, for people
-	char path[64];		// /proc/self/fd/N of the descriptor that holds the lock
+	char *name;    // in the mount; owned
+	char *backing; // absolute, for people; owned
+	char path[32]; // /proc/self/fd/N of the descriptor that holds the lock
 	struct store *store;
-	struct volume *volume;	       // as first opened; its info is what `status` shows
-	const struct binding *binding; // the one in use; owned by the volume
-	struct lease_policy policy;    // in force: never longer than the sealed one
+	struct volume *volume;	    // until it is unlocked: an idle disk must be small
+	struct volume_info info;    // as first read; without the bindings
+	struct binding *binding;    // the one in use; owned
+	struct lease_policy policy; // in force: never longer than the sealed one
 	struct lease *lease;
 	struct disk *disk;
 	int key, monitored; // indices at the session and the monitor
 	uint32_t sector_size;
-};
-
-struct session_key {
-	struct agent *agent;
+	uint64_t stops_seen; // of the lease; guarded, as the next, by session.forget.lock
+	bool to_forget;
 };
 
 struct session {
@@ -45,14 +44,20 @@ struct session {
 	bool quiet_agents;
 	struct session_disk *disks;
 	size_t disk_count;
-	struct session_key *keys; // room for every binding of every disk: never moves
-	size_t key_count;
+	struct agent **agents; // by the monitor's index of their key
+	size_t agent_count;
 	struct crew *crew;
 	struct monitor *monitor;
 	struct front *front;
 	struct ctl_server *ctl;
 	// libcryptsetup is used by one thread at a time.
 	pthread_mutex_t header_lock;
+	struct {
+		pthread_mutex_t lock; // taken last, nothing is called with it
+		pthread_cond_t news;
+		pthread_t thread;
+		bool runs, end;
+	} forget;
 	pthread_t signal_thread;
 	bool signal_thread_runs;
 	bool memory_locked;
@@ -67,6 +72,12 @@ void session_disk_close(struct session_disk *d);
 // session_key.c: the agent for a binding's key; its index is also the monitor's.
 int session_key_for(struct session *s, const struct binding *b, const char *disk, int *index,
 	struct errmsg *err) must_use;
+
+// session_forget.c: the kernel's copies of a stopped disk's plaintext (private mappings have them
+// also without cache=kernel). stops: of the lease's view. Any thread.
+int session_forget_start(struct session *s) must_use;
+void session_forget(struct session *s, struct session_disk *d, uint64_t stops);
+void session_forget_end(struct session *s);
 
 // session_ctl.c
 int session_ctl(void *ctx, const struct ctl_peer *peer, const struct json *request,

@@ -12,47 +12,38 @@
 static void source_unwrap(
 	void *ctx, const struct binding *b, struct secret **plain, struct agent_answer *answer)
 {
-	struct session_key *k = ctx;
-	agent_unwrap(k->agent, b->key_version, b->alg, b->wrapped, b->wrapped_len, plain, answer);
+	agent_unwrap(ctx, b->key_version, b->alg, b->wrapped, b->wrapped_len, plain, answer);
 }
 
 static void source_describe(
 	void *ctx, const char *version, struct cmk_key_info *out, struct agent_answer *answer)
 {
-	struct session_key *k = ctx;
-	agent_describe(k->agent, version, out, answer);
+	agent_describe(ctx, version, out, answer);
 }
 
 static int source_poll_fd(void *ctx)
 {
-	struct session_key *k = ctx;
-	return agent_poll_fd(k->agent);
+	return agent_poll_fd(ctx);
 }
 
 static bool source_drain(void *ctx)
 {
-	struct session_key *k = ctx;
-	return agent_drain(k->agent);
-}
-
-static void key_source(struct session_key *k, struct key_source *out)
-{
-	*out = (struct key_source){.unwrap = source_unwrap,
-		.describe = source_describe,
-		.poll_fd = source_poll_fd,
-		.drain = source_drain,
-		.ctx = k};
+	return agent_drain(ctx);
 }
 
 int session_key_for(struct session *s, const struct binding *b, const char *disk, int *index,
 	struct errmsg *err)
 {
-	for (size_t i = 0; i < s->key_count; i++)
-		if (!strcmp(agent_key_url(s->keys[i].agent), b->key_url)) {
+	for (size_t i = 0; i < s->agent_count; i++)
+		if (!strcmp(agent_key_url(s->agents[i]), b->key_url)) {
 			*index = (int)i;
 			return 0;
 		}
-	struct session_key *k = &s->keys[s->key_count];
+	struct agent **more = realloc(s->agents, (s->agent_count + 1) * sizeof(*more));
+	if (!more)
+		return errmsg_set(err, ENOMEM, "out of memory");
+	s->agents = more;
+	struct agent *agent scoped(agent_free) = NULL;
 	int rc = agent_new(&(struct agent_config){.program = s->cli->agent,
 				   .plugin_dir = s->cli->plugin_dir,
 				   .key_url = b->key_url,
@@ -61,14 +52,16 @@ int session_key_for(struct session *s, const struct binding *b, const char *disk
 				   .deadline_ms = AGENT_DEADLINE_MS,
 				   .log = s->log,
 				   .quiet = s->quiet_agents},
-		&k->agent, err);
+		&agent, err);
 	if (rc)
 		return rc;
-	struct key_source source;
-	key_source(k, &source);
-	*index = monitor_add_key(s->monitor, &source);
+	*index = monitor_add_key(s->monitor, &(struct key_source){.unwrap = source_unwrap,
+						     .describe = source_describe,
+						     .poll_fd = source_poll_fd,
+						     .drain = source_drain,
+						     .ctx = agent});
 	if (*index < 0)
 		return errmsg_set(err, -*index, "%s: %s", b->key_url, strerror(-*index));
-	s->key_count++;
+	s->agents[s->agent_count++] = TAKE(agent);
 	return 0;
 }

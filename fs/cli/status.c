@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "ctl.h"
 #include "json.h"
+#include "mountpoint.h"
 #include "print.h"
 #include "remote.h"
 #include "scope.h"
@@ -54,6 +55,21 @@ static int add_mount(void *ctx, const char *socket_path)
 	return json_push(list, reply);
 }
 
+// What no daemon answers for is told and passed over: its daemon was killed.
+static void tell_stale(void *ctx, const char *at)
+{
+	const struct json *list = ctx;
+	struct errmsg err = {{0}};
+	for (size_t i = 0; i < json_array_len(list); i++) {
+		const char *known = json_str(json_array_at(list, i), "mountpoint");
+		if (known && !strcmp(known, at))
+			return;
+	}
+	struct json *reply scoped(json_free) = NULL;
+	if (remote_call(at, "status", NULL, TIMEOUT_MS, &reply, &err) == -EBUSY)
+		fprintf(stderr, "cmkdisk: %s\n", err.text);
+}
+
 static int collect(const char *mountpoint, struct json **list, struct errmsg *err)
 {
 	int rc = json_array(list);
@@ -61,6 +77,7 @@ static int collect(const char *mountpoint, struct json **list, struct errmsg *er
 		return errmsg_set(err, -rc, "%s", strerror(-rc));
 	if (!mountpoint) {
 		rc = ctl_each(add_mount, *list);
+		mountpoint_each_mine(tell_stale, *list);
 		return rc ? errmsg_set(err, -rc, "the runtime directory: %s", strerror(-rc)) : 0;
 	}
 	struct json *reply = NULL;

@@ -97,7 +97,7 @@ static void add_key(struct builder *b, struct session_disk *d, uint64_t now)
 	num(&c, "lastTookMs", m.last_took_ms);
 	num(&c, "nextInSeconds", seconds_until(m.next_check_ns, now));
 	struct agent_stats a;
-	agent_stats(d->session->keys[d->key].agent, &a);
+	agent_stats(d->session->agents[d->key], &a);
 	num(&c, "agentPid", (uint64_t)a.pid);
 	num(&c, "agentRestarts", a.restarts);
 	end(b, &c);
@@ -135,7 +135,7 @@ static int disk_json(struct session_disk *d, struct json *list, uint64_t now)
 	b.rc = json_object(&b.o);
 	if (!b.rc)
 		b.rc = json_push(list, b.o);
-	const struct volume_info *info = volume_info(d->volume);
+	const struct volume_info *info = &d->info;
 	str(&b, "name", d->name);
 	str(&b, "backing", d->backing);
 	str(&b, "uuid", info->uuid);

@@ -49,7 +49,7 @@ static void print_state(const struct json *d)
 
 static void print_disk(const struct json *d)
 {
-	char size[32], ago[32], when[32];
+	char size[32], ago[32], when[32], last[64] = "";
 	print_state(d);
 	if (json_str(d, "sentence"))
 		printf("    %s\n", json_str(d, "sentence"));
@@ -65,10 +65,13 @@ static void print_disk(const struct json *d)
 		format_time(number(key, "expires"), when, sizeof(when));
 		printf("    key version expires %s\n", when);
 	}
+	if (number(io, "storeErrors"))
+		(void)snprintf(last, sizeof(last), " (last: %s)",
+			strerror((int)number(io, "lastStoreErrno")));
 	if (number(io, "refused") || number(io, "storeErrors"))
 		printf("    requests refused %" PRId64 ", failed by the backing store %" PRId64
-		       "\n",
-			number(io, "refused"), number(io, "storeErrors"));
+		       "%s\n",
+			number(io, "refused"), number(io, "storeErrors"), last);
 }
 
 void status_text(const struct json *mount)

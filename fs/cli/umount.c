@@ -102,7 +102,8 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 			"%s: nothing of cmkdisk is mounted there; cmkdisk status lists the mounts",
 			at);
 	int daemon autoclose = daemon_of(at);
-	rc = take_away(at, a.lazy, err);
+	// A mount without a daemon serves nobody: files that are open in it are not waited for.
+	rc = take_away(at, a.lazy || (daemon < 0 && mountpoint_is_dead(at)), err);
 	if (rc || a.lazy || daemon < 0)
 		return rc;
 	struct pollfd p = {.fd = daemon, .events = POLLIN};

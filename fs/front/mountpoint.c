@@ -122,24 +122,26 @@ static int check_device(struct errmsg *err)
 			"/dev/fuse is missing: this host or container does not offer FUSE; load "
 			"the "
 			"kernel module (modprobe fuse) or pass the device into the container");
-	if (geteuid() != 0)
-		return 0; // fusermount3 opens it, as root
 	int fd autoclose = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return errmsg_set(err, ENODEV,
-			"/dev/fuse cannot be opened (%s): FUSE is not permitted here; pass the "
-			"device "
-			"into the container, or load the kernel module (modprobe fuse)",
-			strerror(errno));
-	return 0;
+	if (fd >= 0)
+		return 0;
+	if (errno == EACCES && geteuid() != 0)
+		return errmsg_set(err, EACCES,
+			"/dev/fuse may not be used by this user; ask for access to it (mode 0666 "
+			"is "
+			"usual), or mount as root");
+	return errmsg_set(err, ENODEV,
+		"/dev/fuse cannot be opened (%s): FUSE is not permitted here; pass the device into "
+		"the container, or load the kernel module (modprobe fuse)",
+		strerror(errno));
 }
 
 int mountpoint_check(const struct front_config *c, struct errmsg *err)
 {
 	int r = check_directory(c->mountpoint, err);
-	if (!r)
-		r = check_device(err);
 	if (!r && geteuid() != 0)
 		r = check_user(c, err);
+	if (!r)
+		r = check_device(err);
 	return r;
 }

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #define DEADLINE_DEFAULT_MS 10000u
 #define GOODBYE_MS 200u
@@ -35,6 +36,9 @@ int agent_new(const struct agent_config *c, struct agent **out, struct errmsg *e
 	if (!a)
 		return errmsg_set(err, ENOMEM, "out of memory");
 	a->peer = PEER_NONE;
+	a->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (a->cancel_fd < 0)
+		return errmsg_set(err, errno, "cannot make an event descriptor: %m");
 	a->quiet = c->quiet;
 	a->deadline_ms = c->deadline_ms ? c->deadline_ms : DEADLINE_DEFAULT_MS;
 	a->log = c->log;
@@ -58,6 +62,7 @@ void agent_free(struct agent **a)
 		return;
 	int status = 0;
 	(void)peer_end(&(*a)->peer, GOODBYE_MS, &status);
+	scope_close(&(*a)->cancel_fd);
 	free((*a)->program);
 	free((*a)->plugin);
 	free((*a)->key_url);
@@ -151,7 +156,7 @@ bool agent_drain(struct agent *a)
 			struct wire_header h;
 			struct wire_reader reader;
 			size_t len = 0;
-			r = peer_receive(&a->peer, frame, &len, 0);
+			r = peer_receive(&a->peer, frame, &len, (struct patience){0, -1});
 			if (r == 0)
 				r = wire_parse(frame->data, len, &h, &reader);
 			if (r == 0)
@@ -165,10 +170,20 @@ bool agent_drain(struct agent *a)
 	return changed;
 }
 
+void agent_cancel(struct agent *a)
+{
+	(void)eventfd_write(a->cancel_fd, 1);
+}
+
 void agent_stats(const struct agent *a, struct agent_stats *out)
 {
-	*out = a->stats;
-	out->pid = (int)a->peer.child.pid;
+	*out = (struct agent_stats){
+		.questions = atomic_load(&a->counts.questions),
+		.restarts = atomic_load(&a->counts.restarts),
+		.timeouts = atomic_load(&a->counts.timeouts),
+		.crashes = atomic_load(&a->counts.crashes),
+		.pid = atomic_load(&a->counts.pid),
+	};
 }
 
 const char *agent_key_url(const struct agent *a)

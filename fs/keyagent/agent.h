@@ -50,6 +50,9 @@ struct agent_stats {
 int agent_new(const struct agent_config *c, struct agent **out, struct errmsg *err) must_use;
 // Ends the process (kill if it does not go by itself within 200 ms). NULL allowed.
 void agent_free(struct agent **a);
+// Any thread, while another waits for an answer: that question and all later ones are answered
+// CMK_UNREACHABLE at once, unless the answer is there already. Not after agent_free() has begun.
+void agent_cancel(struct agent *a);
 
 // Each puts one question and waits at most the deadline. They always fill *answer; there is no
 // other error channel: an agent that cannot be started, crashes, talks nonsense or is late counts
@@ -71,6 +74,7 @@ void agent_describe(struct agent *a, const char *version, struct cmk_key_info *o
 int agent_poll_fd(const struct agent *a);
 bool agent_drain(struct agent *a);
 
+// Any thread.
 void agent_stats(const struct agent *a, struct agent_stats *out);
 const char *agent_key_url(const struct agent *a);
 

@@ -75,25 +75,28 @@ static int ms_until(uint64_t end_ns)
 }
 
 // Waits for the line, or for the end of the process. 0: look again.
-static int wait_line(struct peer *p, short events, uint64_t end_ns)
+static int wait_line(struct peer *p, short events, struct patience until)
 {
 	struct pollfd fds[] = {
 		{.fd = p->sock, .events = events},
 		{.fd = p->child.pidfd, .events = POLLIN},
+		{.fd = until.cancel_fd, .events = POLLIN},
 	};
-	int ms = ms_until(end_ns);
-	int r = poll(fds, 2, ms);
+	int ms = ms_until(until.end_ns);
+	int r = poll(fds, 3, ms);
 	if (r < 0 && errno != EINTR)
 		return -errno;
 	if (r == 0 && ms == 0)
 		return -ETIMEDOUT;
+	if (r > 0 && fds[2].revents)
+		return -ECANCELED;
 	// A child of the provider may still hold the line open: the process is what counts.
 	if (r > 0 && fds[1].revents && !(fds[0].revents & events))
 		return -EPIPE;
 	return 0;
 }
 
-int peer_send(struct peer *p, const void *frame, size_t len, uint64_t end_ns)
+int peer_send(struct peer *p, const void *frame, size_t len, struct patience until)
 {
 	for (;;) {
 		ssize_t n = send(p->sock, frame, len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -103,13 +106,13 @@ int peer_send(struct peer *p, const void *frame, size_t len, uint64_t end_ns)
 			return -EPIPE;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		int r = wait_line(p, POLLOUT, end_ns);
+		int r = wait_line(p, POLLOUT, until);
 		if (r)
 			return r;
 	}
 }
 
-int peer_receive(struct peer *p, struct secret *buf, size_t *len, uint64_t end_ns)
+int peer_receive(struct peer *p, struct secret *buf, size_t *len, struct patience until)
 {
 	for (;;) {
 		ssize_t n = recv(p->sock, buf->data, buf->len, MSG_DONTWAIT | MSG_TRUNC);
@@ -121,7 +124,7 @@ int peer_receive(struct peer *p, struct secret *buf, size_t *len, uint64_t end_n
 			return -EPIPE;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		int r = wait_line(p, POLLIN, end_ns);
+		int r = wait_line(p, POLLIN, until);
 		if (r)
 			return r;
 	}

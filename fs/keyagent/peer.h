@@ -21,17 +21,23 @@ struct peer {
 };
 #define PEER_NONE ((struct peer){.child = CHILD_NONE, .sock = -1, .poll_fd = -1})
 
+// How long to wait: until end_ns (CLOCK_BOOTTIME), or until cancel_fd (-1: none) is readable.
+struct patience {
+	uint64_t end_ns;
+	int cancel_fd;
+};
+
 int peer_start(struct peer *p, const char *program, bool quiet, struct errmsg *err) must_use;
 // Says goodbye, waits patience_ms, kills, reaps; see child_end(). The descriptors are closed in any
 // case.
 bool peer_end(struct peer *p, uint32_t patience_ms, int *status);
 
-// end_ns: CLOCK_BOOTTIME. -ETIMEDOUT; -EPIPE if the process has ended or let go of the line.
+// -ETIMEDOUT; -ECANCELED; -EPIPE if the process has ended or let go of the line.
 // The kernel's copy of a frame in the socket cannot be wiped by us; it lives until it is read.
-int peer_send(struct peer *p, const void *frame, size_t len, uint64_t end_ns) must_use;
+int peer_send(struct peer *p, const void *frame, size_t len, struct patience until) must_use;
 // One frame into buf, which should hold WIRE_FRAME_MAX bytes. Also -EBADMSG: longer than buf. What
-// the process said before it ended is still delivered, then -EPIPE. end_ns 0: do not wait,
+// the process said before it ended is still delivered, then -EPIPE. An end of 0: do not wait,
 // -ETIMEDOUT if there is nothing.
-int peer_receive(struct peer *p, struct secret *buf, size_t *len, uint64_t end_ns) must_use;
+int peer_receive(struct peer *p, struct secret *buf, size_t *len, struct patience until) must_use;
 
 #endif

@@ -3,6 +3,7 @@
 #include "plugins.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ int key_url_scheme(const char *key_url, char *out, size_t room, struct errmsg *e
 		n++;
 	if (n == 0 || n > SCHEME_MAX || n >= room || key_url[n] != ':' || !is_alpha(key_url[0]))
 		return errmsg_set(err, EINVAL,
-			"%.200s: not a key URL; expected something like "
+			"\"%.200s\" is not a key URL; expected something like "
 			"file:/etc/cmkdisk/key.json, "
 			"pkcs11:token=... or https://VAULT.vault.azure.net/keys/NAME",
 			key_url);
@@ -102,6 +103,22 @@ static const char *name_for(const char *scheme)
 	return strpbrk(scheme, "+.") ? NULL : scheme;
 }
 
+// "file, pkcs11": what there is, by the names of the files alone.
+static void names_in(const char *plugin_dir, char *out, size_t room)
+{
+	DIR *d = opendir(plugin_dir);
+	size_t used = 0;
+	(void)snprintf(out, room, "none");
+	for (const struct dirent *e; d && (e = readdir(d));) {
+		char name[PLUGIN_NAME_ROOM];
+		if (plugin_name(e->d_name, name, NULL) || used + strlen(name) + 3 > room)
+			continue;
+		used += (size_t)snprintf(out + used, room - used, "%s%s", used ? ", " : "", name);
+	}
+	if (d)
+		(void)closedir(d);
+}
+
 int plugin_path(
 	const char *plugin_dir, const char *scheme, char *out, size_t room, struct errmsg *err)
 {
@@ -112,10 +129,13 @@ int plugin_path(
 	if (n < 0 || (size_t)n >= room)
 		return errmsg_set(err, ENAMETOOLONG,
 			"%s: the path of the plug-in directory is too long", plugin_dir);
-	if (!name || (access(out, F_OK) && errno == ENOENT))
+	if (!name || (access(out, F_OK) && errno == ENOENT)) {
+		char there[256];
+		names_in(plugin_dir, there, sizeof(there));
 		return errmsg_set(err, EDOM,
 			"no key provider for %s: keys: there is no " PLUGIN_PREFIX
-			"%s" PLUGIN_SUFFIX " in %s (see cmkdisk providers)",
-			scheme, name ? name : scheme, plugin_dir);
+			"%s" PLUGIN_SUFFIX " in %s, only: %s (see cmkdisk providers)",
+			scheme, name ? name : scheme, plugin_dir, there);
+	}
 	return plugin_permitted(out, err);
 }

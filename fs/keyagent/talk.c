@@ -44,13 +44,17 @@ void answer_set(struct agent_answer *answer, enum cmk_verdict verdict, const cha
 static void describe_failure(struct agent *a, int error, char *out, size_t room)
 {
 	char text[64];
+	if (error == -ECANCELED) {
+		(void)snprintf(out, room, "was not waited for, because the mount ends");
+		return;
+	}
 	if (error == -ETIMEDOUT) {
-		a->stats.timeouts++;
+		a->counts.timeouts++;
 		format_duration_ms(a->deadline_ms, text, sizeof(text));
 		(void)snprintf(out, room, "did not answer within %s and was ended", text);
 		return;
 	}
-	a->stats.crashes++;
+	a->counts.crashes++;
 	if (error == -EBADMSG)
 		(void)snprintf(out, room, "sent nonsense on its line and was ended");
 	else if (error == -EPIPE)
@@ -68,6 +72,7 @@ void agent_fail(struct agent *a, int error)
 	bool died = error == -EPIPE && child_ended(&a->peer.child, DYING_MS);
 	int status = 0;
 	bool gone = peer_end(&a->peer, 0, &status);
+	atomic_store(&a->counts.pid, 0);
 	if (died && gone) {
 		char how[64];
 		child_status_text(status, how, sizeof(how));
@@ -130,14 +135,15 @@ int agent_take_unasked(struct agent *a, const struct wire_header *h, struct wire
 static int converse(struct talk *t, enum wire_type want, struct msg_answer *m)
 {
 	struct agent *a = t->a;
+	struct patience until = {t->end_ns, a->cancel_fd};
 	size_t len = 0;
 	int r = wire_end(&t->w, &len);
 	if (r == 0)
-		r = peer_send(&a->peer, t->frame->data, len, t->end_ns);
+		r = peer_send(&a->peer, t->frame->data, len, until);
 	wipe(t->frame->data, t->frame->len);
 	while (r == 0) {
 		struct wire_header h;
-		r = peer_receive(&a->peer, t->frame, &len, t->end_ns);
+		r = peer_receive(&a->peer, t->frame, &len, until);
 		if (r == 0)
 			r = wire_parse(t->frame->data, len, &h, &t->r);
 		if (r == 0)
@@ -252,8 +258,9 @@ static bool run_process(struct talk *t)
 		answer_set(t->answer, CMK_UNREACHABLE, "%s: %.400s", a->key_url, err.text);
 		return false;
 	}
+	atomic_store(&a->counts.pid, (int)a->peer.child.pid);
 	if (a->started_before)
-		a->stats.restarts++;
+		a->counts.restarts++;
 	a->started_before = true;
 	return true;
 }
@@ -270,7 +277,7 @@ bool talk_begin(struct talk *t, struct agent *a, enum wire_type type, struct age
 	answer->asked_ns = talk_now_ns();
 	*t = (struct talk){.a = a, .answer = answer};
 	t->end_ns = answer->asked_ns + a->deadline_ms * NS_PER_MS;
-	a->stats.questions++;
+	a->counts.questions++;
 	if (secret_new(WIRE_FRAME_MAX, &t->frame)) {
 		answer_set(answer, CMK_UNREACHABLE, "%s: not asked: out of memory", a->key_url);
 		return false;

@@ -9,12 +9,15 @@
 #include "plugins.h"
 #include "wire.h"
 
+#include <stdatomic.h>
+
 struct agent {
 	char *program, *plugin, *key_url, *config, *disk; // owned
 	char provider[PLUGIN_NAME_ROOM];
 	uint32_t deadline_ms;
 	struct logger *log;
 	bool quiet;
+	int cancel_fd; // an eventfd: readable once agent_cancel() was called
 
 	struct peer peer;
 	bool opened;  // the provider holds the key
@@ -25,7 +28,11 @@ struct agent {
 	uint32_t failures; // in a row
 	uint64_t not_before_ns;
 	char last_failure[256];
-	struct agent_stats stats;
+	// Of agent_stats(), which any thread may call.
+	struct {
+		_Atomic uint64_t questions, restarts, timeouts, crashes;
+		_Atomic int pid; // 0: none that answers
+	} counts;
 };
 
 // One question under way.

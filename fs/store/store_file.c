@@ -266,8 +266,9 @@ static int explain_busy(const char *path, struct errmsg *err)
 			"%s: in use by process %d; unmount it there first (cmkdisk umount)", path,
 			pid);
 	return errmsg_set(err, EBUSY,
-		"%s: in use by a process that this user may not look at; unmount it there first "
-		"(cmkdisk umount)",
+		"%s: in use by another process (cmkdisk status shows the mounts of this user); "
+		"unmount it "
+		"there first (cmkdisk umount)",
 		path);
 }
 

@@ -95,7 +95,7 @@ static int rotate(struct bundle *b, const struct keyfile_options *o, struct kp_e
 	if (b->deleted)
 		return kp_fail(
 			err, EKEYREVOKED, "the key was deleted; recover it before rotating it");
-	struct bundle_version *v;
+	struct bundle_version *v = NULL;
 	uint32_t bits = o->bits ? o->bits : bundle_newest(b)->bits;
 	int64_t newest = bundle_newest(b)->created;
 	int ret = add_key(b, bits, o, &v, err);

@@ -139,6 +139,45 @@ expect_fail() {
 	grep -Eq -- "$regex" <<<"$said" || fail "'$*' should say /$regex/; it said: $said"
 }
 
+# refused STATUS REGEX CMD...: as expect_fail, and what it says is one sentence for a person: a single
+# line from cmkdisk that names nothing twice in front and is more than an errno's bare text.
+refused() {
+	local want=$1 regex=$2 status=0 said
+	shift 2
+	said=$("$@" 2>&1 </dev/null) || status=$?
+	[ "$status" -eq "$want" ] || fail "'$*' exited with $status, expected $want; it said: $said"
+	grep -Eq -- "$regex" <<<"$said" || fail "'$*' should say /$regex/; it said: $said"
+	[ "$(wc -l <<<"$said")" -eq 1 ] || fail "'$*' should say one line; it said: $said"
+	grep -Eq '^cmkdisk( keyfile)?: ' <<<"$said" || fail "'$*' does not say who speaks: $said"
+	! grep -Eq '^cmkdisk: (.+): \1:' <<<"$said" || fail "'$*' names something twice: $said"
+	! grep -Eq '^cmkdisk: ([^ ]*: )?(No such|Not a|Is a|Permission|Operation|Invalid|Input/|Device or|Too many|File )[^;:,]*$' <<<"$said" ||
+		fail "'$*' says no more than an errno: $said"
+}
+
+# daemon_pid [MNT]: of the daemon behind the mount.
+daemon_pid() {
+	cmkdisk status --json "${1:-$MNT}" | jq '.[0].pid'
+}
+
+# agents_of PID: the key agents of a daemon, one a line.
+agents_of() {
+	pgrep -P "$1" -f cmkdisk-agent || true
+}
+
+# wait_gone PID...: until all these processes have ended. An orphan is buried by the runner, later.
+wait_gone() {
+	local pid i
+	for pid in "$@"; do
+		for ((i = 0; i < 200; i++)); do
+			case $(ps -o stat= -p "$pid") in
+			'' | Z*) continue 2 ;;
+			esac
+			sleep 0.05
+		done
+		fail "process $pid is there after 10 s: $(ps -o stat=,args= -p "$pid")"
+	done
+}
+
 # expect_same FILE FILE
 expect_same() {
 	cmp "$1" "$2" || fail "$1 and $2 differ"

@@ -54,4 +54,7 @@ void rig_fini(struct rig *r); // unmounts if needed; fails if anything is left
 const char *rig_path(const struct rig *r, size_t i);
 int rig_open(const struct rig *r, size_t i, int flags); // asserts success
 
+// Whether the disk's array has these bytes there.
+bool rig_holds(struct rig *r, size_t i, size_t off, const void *bytes, size_t len);
+
 #endif

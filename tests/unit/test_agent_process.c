@@ -5,6 +5,7 @@
 #include "log.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -201,6 +202,33 @@ static void a_providers_log_is_ours_and_it_may_say_farewell(void **state)
 	(void)close(kept);
 }
 
+static void *cancel_soon(void *agent)
+{
+	sleep_ms(100);
+	agent_cancel(agent);
+	return NULL;
+}
+
+static void a_cancelled_question_to_a_provider_that_hangs_ends_at_once(void **state)
+{
+	(void)state;
+	struct agent_answer answer;
+	pthread_t thread;
+	struct agent *a = rig_agent("deviant:hang", LONG_MS, NULL);
+	assert_int_equal(pthread_create(&thread, NULL, cancel_soon, a), 0);
+	assert_false(rig_unwrap(a, &answer));
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(answer.verdict, CMK_UNREACHABLE);
+	assert_non_null(strstr(answer.sentence, "because the mount ends"));
+	assert_in_range(answer.took_ms, 90, LONG_MS / 2);
+	// So do all later ones.
+	sleep_ms(150);
+	assert_false(rig_unwrap(a, &answer));
+	assert_int_equal(answer.verdict, CMK_UNREACHABLE);
+	assert_in_range(answer.took_ms, 0, LONG_MS / 2);
+	agent_free(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, nothing_left)
 
 int main(void)
@@ -211,6 +239,7 @@ int main(void)
 		T(terminal_signals_do_not_reach_it_but_sigterm_ends_it),
 		T(a_forked_child_does_not_outlive_its_agent),
 		T(a_providers_log_is_ours_and_it_may_say_farewell),
+		T(a_cancelled_question_to_a_provider_that_hangs_ends_at_once),
 		T(kill_9_of_the_daemon_leaves_no_agent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Data through a real mount: any offset and length, the end, errors, many at once, and nothing
-// readable after a stop.
+// Data through a real mount: any offset and length, the end, errors, and many at once.
 #include "front_rig.h"
 
 #include "scope.h"
@@ -14,10 +13,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #define assert_errno(call, number)               \
 	do {                                     \
@@ -55,7 +51,7 @@ static void any_offset_and_length_is_byte_exact(void **state)
 		assert_int_equal(pread(fd, buf, len, (off_t)back), len);
 		assert_memory_equal(buf, model + back, len);
 	}
-	assert_memory_equal(r.disks[0].data, model, RIG_SIZE);
+	assert_true(rig_holds(&r, 0, 0, model, RIG_SIZE));
 	rig_fini(&r);
 }
 
@@ -110,9 +106,9 @@ static void fallocate_follows_the_disk_and_never_grows_it(void **state)
 	assert_errno(fallocate(thick, punch, 0, 4096), EOPNOTSUPP);
 	assert_errno(fallocate(thick, FALLOC_FL_ZERO_RANGE, 0, 4096), EOPNOTSUPP);
 	assert_int_equal(fallocate(thin, punch, 100, 200), 0);
-	assert_int_equal(r.disks[1].data[100], 0);
-	assert_int_equal(r.disks[1].data[99], 7);
-	assert_int_equal(r.disks[1].data[300], 7);
+	assert_true(rig_holds(&r, 1, 100, "\0", 1));
+	assert_true(rig_holds(&r, 1, 99, "\7", 1));
+	assert_true(rig_holds(&r, 1, 300, "\7", 1));
 	assert_int_equal(fallocate(thin, punch, RIG_SMALL - 100, 9999), 0); // clipped
 	assert_int_equal(fallocate(thin, punch, RIG_SMALL, 1), 0);
 	assert_int_equal(fallocate(thin, FALLOC_FL_ZERO_RANGE, 0, 50), 0);
@@ -249,144 +245,6 @@ static void a_hung_backing_file_does_not_stop_the_other_disks(void **state)
 	rig_fini(&r);
 }
 
-// A client in a process of its own: whoever serves a file must not wait for a page of it, because
-// the fault holds the very lock that a serving thread needs to get memory.
-struct client {
-	pid_t pid;
-	int socket;
-};
-
-enum ask { MAP_PRIVATELY, MAP_SHARED_AND_WRITE, PEEK, READ };
-
-// Reads the mapping without risking SIGBUS: the kernel does it.
-static int peek(const char *map)
-{
-	int fd autoclose = memfd_create("peek", MFD_CLOEXEC);
-	return write(fd, map, 1) == 1 ? 0 : -errno;
-}
-
-static int map_and_write(int fd)
-{
-	char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	map[17] = 'x';
-	int r = msync(map, 4096, MS_SYNC) ? -errno : 0;
-	(void)munmap(map, 4096);
-	return r;
-}
-
-static int client_answer(int fd, enum ask ask, char **map)
-{
-	char buf[10];
-	switch (ask) {
-	case MAP_PRIVATELY:
-		*map = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE, fd, 0);
-		return *map == MAP_FAILED ? -errno : 0;
-	case MAP_SHARED_AND_WRITE:
-		return map_and_write(fd);
-	case PEEK:
-		return peek(*map);
-	case READ:
-		return pread(fd, buf, 10, 100) == 10 ? 0 : -errno;
-	}
-	return -EINVAL;
-}
-
-static void start_client(struct rig *r, struct client *c)
-{
-	int ends[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	c->pid = fork();
-	if (c->pid == 0) {
-		(void)close(ends[0]);
-		int fd = rig_open(r, 0, O_RDWR);
-		char *map = NULL;
-		enum ask ask;
-		while (read(ends[1], &ask, sizeof(ask)) == sizeof(ask)) {
-			int answer = client_answer(fd, ask, &map);
-			if (write(ends[1], &answer, sizeof(answer)) != sizeof(answer))
-				break;
-		}
-		_exit(0);
-	}
-	(void)close(ends[1]);
-	c->socket = ends[0];
-}
-
-static int ask_client(const struct client *c, enum ask ask)
-{
-	int answer = -EPIPE;
-	if (write(c->socket, &ask, sizeof(ask)) == sizeof(ask))
-		assert_int_equal(read(c->socket, &answer, sizeof(answer)), sizeof(answer));
-	return answer;
-}
-
-static void end_client(struct client *c)
-{
-	int status = -1;
-	(void)close(c->socket);
-	assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
-	assert_int_equal(status, 0);
-}
-
-static void check_nothing_cached_after_the_stop(bool kernel_cache)
-{
-	struct rig r;
-	struct client c;
-	rig_init(&r, 1);
-	r.config.kernel_cache = kernel_cache;
-	memset(r.disks[0].data, 0x42, RIG_SIZE);
-	rig_mount(&r);
-	start_client(&r, &c);
-	assert_int_equal(ask_client(&c, MAP_PRIVATELY), 0);
-	assert_int_equal(ask_client(&c, READ), 0);
-	assert_int_equal(ask_client(&c, PEEK), 0);
-
-	atomic_store(&r.disks[0].fail, -EIO);
-	// The kernel does hold plaintext: else the rest would prove nothing.
-	assert_int_equal(ask_client(&c, PEEK), 0);
-	assert_int_equal(ask_client(&c, READ), kernel_cache ? 0 : -EIO);
-	front_forget(r.front, 0);
-	assert_int_equal(ask_client(&c, PEEK), -EFAULT);
-	assert_int_equal(ask_client(&c, READ), -EIO);
-
-	atomic_store(&r.disks[0].fail, 0); // resumed
-	assert_int_equal(ask_client(&c, READ), 0);
-	assert_int_equal(ask_client(&c, PEEK), 0);
-	end_client(&c);
-	rig_fini(&r);
-}
-
-static void after_stop_and_forget_no_mapping_shows_plaintext(void **state)
-{
-	(void)state;
-	check_nothing_cached_after_the_stop(false);
-}
-
-static void after_stop_and_forget_no_kernel_cache_shows_plaintext(void **state)
-{
-	(void)state;
-	check_nothing_cached_after_the_stop(true);
-}
-
-static void a_shared_mapping_needs_the_kernel_cache(void **state)
-{
-	(void)state;
-	for (int cached = 0; cached < 2; cached++) {
-		struct rig r;
-		struct client c;
-		rig_init(&r, 1);
-		r.config.kernel_cache = cached;
-		rig_mount(&r);
-		start_client(&r, &c);
-		assert_int_equal(ask_client(&c, MAP_SHARED_AND_WRITE), cached ? 0 : -ENODEV);
-		assert_int_equal(r.disks[0].data[17], cached ? 'x' : 0);
-		end_client(&c);
-		rig_fini(&r);
-	}
-}
-
 int main(void)
 {
 	int unavailable = rig_unavailable();
@@ -401,9 +259,6 @@ int main(void)
 		cmocka_unit_test(fsync_reaches_the_disk),
 		cmocka_unit_test(eight_jobs_at_once_do_not_mix_their_data),
 		cmocka_unit_test(a_hung_backing_file_does_not_stop_the_other_disks),
-		cmocka_unit_test(after_stop_and_forget_no_mapping_shows_plaintext),
-		cmocka_unit_test(after_stop_and_forget_no_kernel_cache_shows_plaintext),
-		cmocka_unit_test(a_shared_mapping_needs_the_kernel_cache),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

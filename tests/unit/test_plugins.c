@@ -59,7 +59,7 @@ static void a_scheme_is_what_rfc_3986_says(void **state)
 		"abcdefghijklmnopqrstuvwxyz0123456:", "\xc3\xa4:", " file:x"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(key_url_scheme(bad[i], out, sizeof(out), &err), -EINVAL);
-		assert_non_null(strstr(err.text, "not a key URL"));
+		assert_non_null(strstr(err.text, "is not a key URL"));
 	}
 }
 

@@ -195,7 +195,7 @@ static int busy_without_pid(struct fixture *f)
 	struct errmsg err = {""};
 
 	return store_file_open(f->path, false, &s, NULL, &err) == -EBUSY &&
-			       strstr(err.text, "may not look at")
+			       strstr(err.text, "by another process")
 		       ? 0
 		       : 1;
 }

@@ -35,8 +35,12 @@ static void a_prefix_stands_before_the_sentence_and_may_use_it(void **state)
 	(void)errmsg_set(&err, EIO, "broken");
 	errmsg_prefix(&err, "disk %d", 7);
 	assert_string_equal(err.text, "disk 7: broken");
+	errmsg_prefix(&err, "disk %d", 7); // not twice
+	assert_string_equal(err.text, "disk 7: broken");
+	errmsg_prefix(&err, "disk");
+	assert_string_equal(err.text, "disk: disk 7: broken");
 	(void)errmsg_set(&err, EIO, "<%s>", err.text);
-	assert_string_equal(err.text, "<disk 7: broken>");
+	assert_string_equal(err.text, "<disk: disk 7: broken>");
 	err.text[0] = '\0';
 	errmsg_prefix(&err, "alone");
 	assert_string_equal(err.text, "alone");

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Sentences for paths.
+#include "path.h"
+
+#include <errno.h>
+#include <string.h>
+
+int path_failed(const char *path, int errnum, struct errmsg *err)
+{
+	switch (errnum) {
+	case ENOENT:
+		return errmsg_set(err, errnum, "%s: does not exist; check the path", path);
+	case ENOTDIR:
+		return errmsg_set(err, errnum,
+			"%s: what stands before a slash in it is not a directory; check the path",
+			path);
+	case ELOOP:
+		return errmsg_set(err, errnum,
+			"%s: its symbolic links lead in a circle; name the thing itself", path);
+	case ENAMETOOLONG:
+		return errmsg_set(err, errnum, "%.200s...: longer than a path can be", path);
+	case EACCES:
+		return errmsg_set(err, errnum,
+			"%s: this user may not reach it; check the permissions of the directories "
+			"that lead to it",
+			path);
+	case ENOTCONN:
+		return errmsg_set(err, EBUSY,
+			"%s: the mount of a daemon that is gone; clear it with cmkdisk umount %s",
+			path, path);
+	default:
+		return errmsg_set(
+			err, errnum, "%s: cannot be looked at: %s", path, strerror(errnum));
+	}
+}
