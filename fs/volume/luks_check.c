@@ -174,12 +174,17 @@ static int check_digests(
 	if (json_array_len(segments) != 1 || !is(json_as_str(json_array_at(segments, 0)), "0"))
 		return errmsg_set(err, EBADMSG,
 			"%s: the digest is not for the one data segment; " RESTORE, name);
-	if (!good_pbkdf2(ours, &iterations) || fingerprint(ours, iterations, h->digest))
+	int ret = good_pbkdf2(ours, &iterations) ? fingerprint(ours, iterations, h->digest)
+						 : -EBADMSG;
+	if (ret == -EBADMSG)
 		return errmsg_set(err, EBADMSG,
 			"%s: the digest of the volume key is not PBKDF2 with SHA-256 or SHA-512 "
 			"and 1000 to %d "
 			"rounds; " RESTORE,
 			name, ITERATIONS_MAX);
+	if (ret)
+		return errmsg_set(
+			err, -ret, "%s: cannot hash the header's digest: %s", name, strerror(-ret));
 	h->data_keyslots = keyslot_bits(json_get(ours, "keyslots"));
 	return 0;
 }

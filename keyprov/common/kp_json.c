@@ -39,9 +39,11 @@ int kp_json_parse(char *text, size_t len, struct kp_json **out)
 	int ret = kp_json_lift(text, len, &l);
 	if (ret)
 		return ret;
+	// cJSON does not tell bad text from short memory, but malloc() does.
+	errno = 0;
 	cJSON *root = cJSON_ParseWithLengthOpts(l.text, l.len + 1, NULL, 1);
 	if (!root)
-		return -EBADMSG;
+		return errno == ENOMEM ? -ENOMEM : -EBADMSG;
 	ret = resolve(root, &l);
 	if (ret) {
 		cJSON_Delete(root);

@@ -14,18 +14,18 @@
 #define scoped(fn) __attribute__((cleanup(fn)))
 
 // Hands a scoped pointer on: the value of p, leaving NULL for its cleanup.
-#define TAKE(p)                               \
-	({                                    \
-		__typeof__(p) kp_take_ = (p); \
-		(p) = NULL;                   \
-		kp_take_;                     \
+#define TAKE(p)                                \
+	({                                     \
+		__typeof__(p) cmk_take_ = (p); \
+		(p) = NULL;                    \
+		cmk_take_;                     \
 	})
 // The same for a file descriptor, leaving -1.
-#define TAKE_FD(fd)                     \
-	({                              \
-		int kp_take_fd_ = (fd); \
-		(fd) = -1;              \
-		kp_take_fd_;            \
+#define TAKE_FD(fd)                      \
+	({                               \
+		int cmk_take_fd_ = (fd); \
+		(fd) = -1;               \
+		cmk_take_fd_;            \
 	})
 
 // p is the address of any object pointer.

@@ -66,8 +66,10 @@ static int split(struct bundle_lock *l, const char *path, struct kp_err *err)
 static int verify(struct bundle_lock *l, struct kp_err *err)
 {
 	struct stat mine, now;
-	if (fstat(l->fd, &mine) < 0 || fstatat(l->dir, l->temp, &now, AT_SYMLINK_NOFOLLOW) < 0)
-		return -EAGAIN; // the holder before us removed or renamed it
+	if (fstat(l->fd, &mine) < 0)
+		return -errno;
+	if (fstatat(l->dir, l->temp, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? -EAGAIN : -errno; // the holder before us took it away
 	if (mine.st_ino != now.st_ino || mine.st_dev != now.st_dev)
 		return -EAGAIN;
 	if (mine.st_uid != geteuid() || !S_ISREG(mine.st_mode))

@@ -66,6 +66,17 @@ static int no_memory(struct kp_err *err)
 	return kp_fail(err, ENOMEM, "OpenSSL failed or had no memory");
 }
 
+// Whether what OpenSSL just failed at was memory; the caller cleared errno before. It does not note
+// every shortage in its row of errors, nor does malloc() see one of secure memory.
+static bool was_memory(void)
+{
+	bool found = errno == ENOMEM;
+	unsigned long e;
+	while ((e = ERR_get_error()) != 0)
+		found |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+	return found;
+}
+
 static int broken(struct kp_err *err, const struct bundle_version *v)
 {
 	return kp_fail(err, EUCLEAN,
@@ -133,8 +144,9 @@ static int import(
 	int ret = get_numbers(b, v, &n, err);
 	if (ret)
 		return ret;
+	errno = 0;
 	if (!numbers_fit(&n))
-		return broken(err, v);
+		return was_memory() ? no_memory(err) : broken(err, v);
 	scoped(bld_free) OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
 	for (size_t i = 0; i < BUNDLE_PARTS; i++)
 		if (!bld || !OSSL_PARAM_BLD_push_BN(bld, names[i], n.bn[i]))
@@ -143,8 +155,9 @@ static int import(
 	scoped(pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
 	if (!params || !ctx || EVP_PKEY_fromdata_init(ctx) <= 0)
 		return no_memory(err);
+	errno = 0;
 	if (EVP_PKEY_fromdata(ctx, out, EVP_PKEY_KEYPAIR, params) <= 0)
-		return broken(err, v);
+		return was_memory() ? no_memory(err) : broken(err, v);
 	return 0;
 }
 
@@ -187,7 +200,10 @@ static int rsa_unwrap(const struct bundle *b, const struct bundle_version *v, co
 	if (!tmp)
 		return no_memory(err);
 	size_t got = MODULUS_MAX;
-	if (EVP_PKEY_decrypt(ctx, tmp, &got, wrapped, wrapped_len) <= 0 || got > *len) {
+	errno = 0;
+	if (EVP_PKEY_decrypt(ctx, tmp, &got, wrapped, wrapped_len) <= 0) {
+		ret = was_memory() ? no_memory(err) : bad_blob(err, v);
+	} else if (got > *len) {
 		ret = bad_blob(err, v);
 	} else {
 		memcpy(out, tmp, got);
@@ -225,13 +241,14 @@ static int kw(const struct bundle *b, const struct bundle_version *v, bool wrap,
 	if (!key)
 		return no_memory(err);
 	int ret = 0, n = 0;
+	errno = 0;
 	EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
 	if (kp_base64_decode(v->part[0], key, &key_len) || key_len != KW_KEY)
 		ret = broken(err, v);
 	else if (EVP_CipherInit_ex(ctx, EVP_aes_256_wrap(), NULL, key, NULL, wrap) <= 0)
 		ret = no_memory(err);
 	else if (EVP_CipherUpdate(ctx, out, &n, in, (int)in_len) <= 0 || n <= 0)
-		ret = bad_blob(err, v);
+		ret = wrap || was_memory() ? no_memory(err) : bad_blob(err, v);
 	b->host->secret_free(b->host, key);
 	*out_len = (size_t)n;
 	return ret;

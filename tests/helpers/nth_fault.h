@@ -43,8 +43,9 @@ struct fault_case {
 	// nor descriptors. Must not end the test by itself.
 	int (*body)(void *ctx, struct errmsg *err);
 	void *ctx;
-	const int *errors; // which it may return, positive, 0-terminated; NULL: errnum
-	bool no_sentence;  // its errors have none by contract
+	const int *errors;	// which it may return, positive, 0-terminated; NULL: errnum
+	bool no_sentence;	// its errors have none by contract
+	bool keeps_descriptors; // other threads open and close some in their own time
 	// After each run, with nothing failing any more: what must hold of the outcome. May end the
 	// test. NULL: nothing.
 	void (*after)(void *ctx, int result);

@@ -59,7 +59,6 @@ FAULTY(FAULT_SOCKET, -1, int, setsockopt, (int fd, int l, int o, const void *v, 
 FAULTY(FAULT_SOCKET, -1, ssize_t, send, (int fd, const void *p, size_t n, int f), (fd, p, n, f))
 FAULTY(FAULT_SOCKET, -1, ssize_t, recv, (int fd, void *p, size_t n, int f), (fd, p, n, f))
 FAULTY(FAULT_SOCKET | FAULT_FILE, -1, int, fchmod, (int fd, mode_t m), (fd, m))
-FAULTY(FAULT_SOCKET, -1, int, lstat64, (const char *p, struct stat64 *st), (p, st))
 FAULTY(FAULT_FILE, -1, ssize_t, pread64, (int fd, void *p, size_t n, off64_t o), (fd, p, n, o))
 FAULTY(FAULT_FILE, -1, ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t o), (fd, p, n, o))
 FAULTY(FAULT_FILE, -1, int, fdatasync, (int fd), (fd))

@@ -164,6 +164,29 @@ static uint64_t stripe_len(const struct job *j, uint64_t stripe)
 	return left < STRIPE ? left : STRIPE;
 }
 
+struct run {
+	uint64_t first, count;
+};
+
+// Small runs mostly, up to whole stripes sometimes.
+static struct run any_run(struct worker *w, uint64_t own, uint64_t turn)
+{
+	uint64_t s = w->number + next_random(&w->random) % own * w->job->threads;
+	uint64_t len = stripe_len(w->job, s), from = next_random(&w->random) % len;
+	uint64_t most = turn % 16 ? 24 : len;
+	uint64_t count = 1 + next_random(&w->random) % (len - from);
+	return (struct run){s * STRIPE + from, count > most ? most : count};
+}
+
+// At an end of the thread's first stripe, over and over: there it meets its neighbours in one
+// sector of 4096 bytes.
+static struct run edge_run(struct worker *w)
+{
+	uint64_t first = (uint64_t)w->number * STRIPE, count = 1 + next_random(&w->random) % 3;
+	bool end = next_random(&w->random) & 1;
+	return (struct run){end ? first + STRIPE - count : first, count};
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -175,16 +198,11 @@ static void *worker_main(void *arg)
 		write_run(w, s * STRIPE, stripe_len(j, s));
 	(void)atomic_fetch_add(&j->filled, 1);
 	for (uint64_t turn = 1; !atomic_load(&j->stop); turn++) {
-		uint64_t s = w->number + next_random(&w->random) % own * j->threads;
-		uint64_t len = stripe_len(j, s), from = next_random(&w->random) % len;
-		// Small runs mostly, whole stripes sometimes.
-		uint64_t most = turn % 16 ? 24 : len;
-		uint64_t count = 1 + next_random(&w->random) % (len - from);
-		count = count > most ? most : count;
+		struct run r = turn % 2 ? edge_run(w) : any_run(w, own, turn);
 		if (turn % 4 == 0)
-			read_run(w, s * STRIPE + from, count);
+			read_run(w, r.first, r.count);
 		else
-			write_run(w, s * STRIPE + from, count);
+			write_run(w, r.first, r.count);
 		if (turn % 64)
 			continue;
 		if (fdatasync(j->fd) == 0)
