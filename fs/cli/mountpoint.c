@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Mount points, looked up without touching the filesystem that is mounted there.
 #include "mountpoint.h"
+#include "ctl.h"
 #include "path.h"
 #include "scope.h"
 
@@ -91,11 +92,14 @@ bool mountpoint_is_ours(const char *resolved)
 	return ours;
 }
 
-// Not stat(): the kernel answers that from its cache for a while.
 bool mountpoint_is_dead(const char *resolved)
 {
+	int rc = ctl_probe(resolved);
+	if (rc == -ECONNREFUSED)
+		return true;
+	// Its socket was elsewhere. Not stat(): the kernel answers that from its cache for a while.
 	struct statfs fs;
-	return statfs(resolved, &fs) && errno == ENOTCONN;
+	return rc == -ENOENT && statfs(resolved, &fs) && errno == ENOTCONN;
 }
 
 int mountpoint_prepare(const char *path, char *out, struct errmsg *err)

@@ -15,7 +15,8 @@ int mountpoint_resolve(const char *path, char *out, struct errmsg *err) must_use
 int mountpoint_prepare(const char *path, char *out, struct errmsg *err) must_use;
 // Whether the topmost mount there is of type fuse.cmkdisk, from /proc/self/mountinfo.
 bool mountpoint_is_ours(const char *resolved);
-// Whether the daemon of the mount there is gone. May wait for a daemon that is there but stuck.
+// Whether the daemon of the mount of ours there is gone. Waits for one that is stuck, but only if
+// it has no socket where we look for it.
 bool mountpoint_is_dead(const char *resolved);
 // Calls fn for every mount of type fuse.cmkdisk that the present user made, alive or dead.
 void mountpoint_each_mine(void (*fn)(void *ctx, const char *at), void *ctx);

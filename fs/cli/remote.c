@@ -27,7 +27,6 @@ int remote_call(const char *mountpoint, const char *op, const char *disk, unsign
 	if (rc)
 		return errmsg_set(err, -rc, "%s", strerror(-rc));
 	rc = ctl_call(resolved, request, timeout_ms, reply, err);
-	// Only a mount whose daemon has no socket is looked at: another one may make us wait.
 	if (rc == -ENOENT && mountpoint_is_ours(resolved) && mountpoint_is_dead(resolved))
 		return path_failed(resolved, ENOTCONN, err);
 	return rc;

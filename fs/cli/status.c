@@ -4,6 +4,7 @@
 #include "ctl.h"
 #include "json.h"
 #include "mountpoint.h"
+#include "path.h"
 #include "print.h"
 #include "remote.h"
 #include "scope.h"
@@ -55,19 +56,16 @@ static int add_mount(void *ctx, const char *socket_path)
 	return json_push(list, reply);
 }
 
-// What no daemon answers for is told and passed over: its daemon was killed.
+// A mount that a daemon left behind is told and passed over. Others without a daemon of ours are
+// not looked at: they may belong to another namespace, and be stuck.
 static void tell_stale(void *ctx, const char *at)
 {
-	const struct json *list = ctx;
+	(void)ctx;
 	struct errmsg err = {{0}};
-	for (size_t i = 0; i < json_array_len(list); i++) {
-		const char *known = json_str(json_array_at(list, i), "mountpoint");
-		if (known && !strcmp(known, at))
-			return;
-	}
-	struct json *reply scoped(json_free) = NULL;
-	if (remote_call(at, "status", NULL, TIMEOUT_MS, &reply, &err) == -EBUSY)
-		fprintf(stderr, "cmkdisk: %s\n", err.text);
+	if (ctl_probe(at) != -ECONNREFUSED)
+		return;
+	(void)path_failed(at, ENOTCONN, &err);
+	fprintf(stderr, "cmkdisk: %s\n", err.text);
 }
 
 static int collect(const char *mountpoint, struct json **list, struct errmsg *err)
@@ -77,7 +75,7 @@ static int collect(const char *mountpoint, struct json **list, struct errmsg *er
 		return errmsg_set(err, -rc, "%s", strerror(-rc));
 	if (!mountpoint) {
 		rc = ctl_each(add_mount, *list);
-		mountpoint_each_mine(tell_stale, *list);
+		mountpoint_each_mine(tell_stale, NULL);
 		return rc ? errmsg_set(err, -rc, "the runtime directory: %s", strerror(-rc)) : 0;
 	}
 	struct json *reply = NULL;

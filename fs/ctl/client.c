@@ -130,6 +130,14 @@ int ctl_call(const char *mountpoint, const struct json *request, unsigned timeou
 	return r;
 }
 
+int ctl_probe(const char *mountpoint)
+{
+	char path[256];
+	int fd autoclose = -1;
+	int r = ctl_socket_path(mountpoint, path, sizeof(path), NULL);
+	return r ? r : socket_connect(path, PROBE_MS, &fd);
+}
+
 // Without the process (it is in another PID namespace): until the socket answers no more.
 static int wait_socket_gone(const char *path, int fd, uint64_t deadline)
 {

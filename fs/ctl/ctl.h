@@ -46,6 +46,9 @@ int ctl_call(const char *mountpoint, const struct json *request, unsigned timeou
 // Waits until the daemon's process behind the mount point has ended (0 = no timeout). 0 also if
 // there is none; -ETIMEDOUT. Not from the daemon itself.
 int ctl_wait_gone(const char *mountpoint, unsigned timeout_ms) must_use;
+// Whether a daemon listens for that mount point: 0; -ECONNREFUSED if its socket is a dead one's,
+// left behind; -ENOENT if there is none. Never touches the mount itself, which may be stuck.
+int ctl_probe(const char *mountpoint) must_use;
 // Calls fn for each mount with a live socket of this user (root: /run/cmkdisk only), until it
 // returns non-zero, which is then the result.
 int ctl_each(int (*fn)(void *ctx, const char *socket_path), void *ctx) must_use;

@@ -30,10 +30,12 @@ uint64_t line_deadline(unsigned timeout_ms)
 	return timeout_ms ? line_now_ms() + timeout_ms : LINE_NO_DEADLINE;
 }
 
+#define POLL_FOREVER (-1)
+
 static int ms_left(uint64_t deadline)
 {
 	if (deadline == LINE_NO_DEADLINE)
-		return -1;
+		return POLL_FOREVER;
 	uint64_t now = line_now_ms();
 	if (now >= deadline)
 		return 0;

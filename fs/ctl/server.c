@@ -65,9 +65,13 @@ static int answer(struct connection *c, const char *line, size_t len, struct jso
 	struct json *request scoped(json_free) = NULL;
 	struct json *reply scoped(json_free) = NULL;
 	struct errmsg err = {0};
-	if (json_parse(line, len, &request) || !json_is_object(request))
+	int r = json_parse(line, len, &request);
+	if (r == -ENOMEM)
+		return refusal(
+			ENOMEM, "the daemon has no memory to read the request; try again", out);
+	if (r || !json_is_object(request))
 		return refusal(EBADMSG, "a request must be one JSON object on one line", out);
-	int r = c->server->handler(c->server->ctx, &c->peer, request, &reply, &err);
+	r = c->server->handler(c->server->ctx, &c->peer, request, &reply, &err);
 	if (r)
 		return refusal(-r, err.text[0] ? err.text : strerror(-r), out);
 	if (!reply && json_object(&reply))
@@ -150,9 +154,9 @@ static void begin_connection(struct ctl_server *s, struct connection *c)
 {
 	int fd autoclose = accept4(s->socket.fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0) {
-		// Out of descriptors: the connection stays in the queue, and must not be asked for
-		// in a busy loop.
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+		// Out of descriptors or memory: the connection stays in the queue, and must not be
+		// asked for in a busy loop.
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 			(void)poll(
 				&(struct pollfd){.fd = s->stop_fd, .events = POLLIN}, 1, RETRY_MS);
 		return;

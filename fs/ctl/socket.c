@@ -100,11 +100,14 @@ static int bind_and_listen(const char *mountpoint, struct ctl_socket *s, struct 
 	if (r)
 		return r;
 	struct stat st;
-	if (listen(s->fd, BACKLOG) || lstat(s->path, &st))
-		return -errno;
+	if (lstat(s->path, &st)) {
+		r = -errno;
+		(void)unlink(s->path);
+		return r;
+	}
 	s->dev = st.st_dev;
-	s->ino = st.st_ino;
-	return 0;
+	s->ino = st.st_ino; // from here on socket_unlink() knows it
+	return listen(s->fd, BACKLOG) ? -errno : 0;
 }
 
 int socket_listen(const char *mountpoint, struct ctl_socket *out, struct errmsg *err)

@@ -43,8 +43,12 @@ static int choose_env(struct surroundings *s)
 	size_t n = 0;
 	for (size_t i = 0; i < PASSED_ON; i++) {
 		const char *value = getenv(passed_on[i]);
-		if (value && asprintf(&s->env[n++], "%s=%s", passed_on[i], value) < 0)
-			return -ENOMEM;
+		char *line = NULL;
+		if (!value)
+			continue;
+		if (asprintf(&line, "%s=%s", passed_on[i], value) < 0)
+			return -ENOMEM; // line is anything now
+		s->env[n++] = line;
 	}
 	return 0;
 }

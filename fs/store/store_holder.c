@@ -27,7 +27,17 @@ static bool same_file(int fds, const char *name, const struct stat *want)
 	       st.st_ino == want->st_ino;
 }
 
-static bool holds_ofd_lock(int proc, const char *name)
+// "lock:\t1: OFDLCK  ADVISORY  WRITE -1 fe:01:1234 0 EOF": device and inode as the filesystem knows
+// them; st_dev may be another number (btrfs), so only the inode is compared here.
+static bool names_inode(const char *line, ino_t ino)
+{
+	unsigned long long found;
+
+	return strncmp(line, "lock:", 5) == 0 && strstr(line, "OFDLCK") &&
+	       sscanf(line, "lock: %*s %*s %*s %*s %*s %*x:%*x:%llu", &found) == 1 && found == ino;
+}
+
+static bool holds_ofd_lock(int proc, const char *name, ino_t ino)
 {
 	char path[64], line[256];
 	bool found = false;
@@ -42,7 +52,7 @@ static bool holds_ofd_lock(int proc, const char *name)
 		return false;
 	}
 	while (!found && fgets(line, sizeof line, f))
-		found = strncmp(line, "lock:", 5) == 0 && strstr(line, "OFDLCK");
+		found = names_inode(line, ino);
 	return found;
 }
 
@@ -56,9 +66,11 @@ static bool process_holds(int proc, const struct stat *want)
 		(void)close(fd);
 		return false;
 	}
+	// The lock first: to look at just any open file of the host may mean to wait for a server
+	// that is gone.
 	for (const struct dirent *e; (e = readdir(fds));)
-		if (e->d_name[0] != '.' && same_file(fd, e->d_name, want) &&
-			holds_ofd_lock(proc, e->d_name))
+		if (e->d_name[0] != '.' && holds_ofd_lock(proc, e->d_name, want->st_ino) &&
+			same_file(fd, e->d_name, want))
 			return true;
 	return false;
 }

@@ -67,6 +67,15 @@ int binding_parse(int token, const char *json, size_t len, struct binding *out, 
 	return ret;
 }
 
+bool binding_same(const struct binding *a, const struct binding *b)
+{
+	return a->token == b->token && a->keyslot == b->keyslot && a->created == b->created &&
+	       !strcmp(a->key_url, b->key_url) && !strcmp(a->key_version, b->key_version) &&
+	       !strcmp(a->alg, b->alg) && a->wrapped_len == b->wrapped_len &&
+	       !memcmp(a->wrapped, b->wrapped, a->wrapped_len) &&
+	       !memcmp(a->digest, b->digest, sizeof(a->digest));
+}
+
 int binding_print(const struct binding *b, char **out)
 {
 	struct json *obj scoped(json_free) = NULL;

@@ -20,6 +20,7 @@
 #include "attr.h"
 #include "errmsg.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,9 @@ struct binding {
 // -ENOMEM has no sentence.
 int binding_parse(
 	int token, const char *json, size_t len, struct binding *out, struct errmsg *err) must_use;
+
+// The same binding, member for member.
+bool binding_same(const struct binding *a, const struct binding *b);
 
 // The token's JSON; the caller frees *out. Writes what it is given: a caller whose struct comes
 // from outside reads its own text back with binding_parse() before it is stored.

@@ -144,6 +144,17 @@ int volume_adopt(struct volume *v, struct errmsg *err)
 	return 0;
 }
 
+bool volume_same(const struct volume_info *a, const struct volume_info *b)
+{
+	const struct volume_policy *p = &a->policy, *q = &b->policy;
+	return !strcmp(a->uuid, b->uuid) && !strcmp(a->cipher, b->cipher) &&
+	       !memcmp(a->digest, b->digest, sizeof(a->digest)) &&
+	       a->data_offset == b->data_offset && a->sector_size == b->sector_size &&
+	       p->size == q->size && p->thin == q->thin && p->expiry_stops == q->expiry_stops &&
+	       p->grace_denied_ms == q->grace_denied_ms &&
+	       p->grace_unreachable_ms == q->grace_unreachable_ms;
+}
+
 int volume_reload(struct volume *v, struct errmsg *err)
 {
 	v->dev.said[0] = '\0';
@@ -169,6 +180,8 @@ int volume_open(const char *path, bool writable, struct volume **out, struct err
 	// The library has no good words for a file that is too small for a header.
 	if (!ret && v->info.backing_size < SMALLEST_HEADER)
 		return probe_explain(path, v->name, err);
+	if (!ret)
+		ret = device_wait_unlocked(path, v->name, writable, err);
 	if (!ret)
 		ret = device_init(path, v->name, &v->dev, err);
 	if (!ret)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The LUKS2 container of a disk, read and changed only through libcryptsetup, of which this folder
 // is the only includer. Use from one thread at a time per process (the library's rule); never on
-// the data path. Takes the library's own blocking flock on the backing file for moments. Sentences
-// begin with the file's name: callers need not prefix it.
+// the data path. The library locks a backing file (flock) for moments; whoever else holds it is
+// waited for a few seconds only. Sentences begin with the file's name: callers need not prefix it.
 #ifndef CMK_LUKS_H
 #define CMK_LUKS_H
 
@@ -51,10 +51,18 @@ struct volume_params {
 // add them, and none of them can reach the data segment through our keyslots.
 // path may be /proc/self/fd/N. The library repairs a damaged header copy from the good one when the
 // file can be written, also when writable is false. Sentences on failure: -EBADMSG (not LUKS2, not
-// ours, damaged), -ENOENT, -EACCES, -EROFS, ...
+// ours, damaged), -ENOENT, -EACCES, -EROFS, -EBUSY
+// (another program holds the lock), ...
 int volume_open(const char *path, bool writable, struct volume **out, struct errmsg *err) must_use;
+// This process keeps others from the backing files by a lock of its own: the library is to take
+// none in it any more. For a process that may not wait for whoever holds one, which the right to
+// read suffices for. For the rest of the process; a damaged header copy is then not repaired.
+void volume_locks_are_ours(void);
 void volume_close(struct volume **v); // NULL allowed; for scoped()
 const struct volume_info *volume_info(const struct volume *v);
+// Whether two readings of a header, at least one of them unproven, describe the same disk under the
+// same sealed policy: all but label, bindings, counts and backing_size.
+bool volume_same(const struct volume_info *a, const struct volume_info *b);
 
 // Slot secret -> volume key, and the proof that the header is the one that was sealed. *dek is the
 // caller's. -EKEYREJECTED: the secret does not open the binding's keyslot. -EBADMSG: wrong digest

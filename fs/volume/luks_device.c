@@ -7,8 +7,17 @@
 #include "secret.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+// Two seconds in all.
+#define LOCK_TRIES 40
+#define LOCK_PAUSE_NS 50000000L
 
 static void keep_message(int level, const char *text, void *ctx)
 {
@@ -33,6 +42,36 @@ int device_init(const char *path, const char *name, struct device *dev, struct e
 		return device_fail(dev, name, ret, "opening", err);
 	crypt_set_log_callback(dev->cd, keep_message, dev);
 	return 0;
+}
+
+void volume_locks_are_ours(void)
+{
+	(void)crypt_metadata_locking(NULL, 0);
+}
+
+int device_wait_unlocked(const char *path, const char *name, bool writable, struct errmsg *err)
+{
+	struct stat st;
+	// Refused once it is off, which is how the library says that it takes no locks here.
+	if (crypt_metadata_locking(NULL, 1))
+		return 0;
+	// Of a device the library locks a file of root's instead.
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	int fd autoclose = open(path, O_RDONLY | O_CLOEXEC);
+	for (int tries = 0; fd >= 0; tries++) {
+		if (!flock(fd, (writable ? LOCK_EX : LOCK_SH) | LOCK_NB))
+			return 0; // closing lets go of it
+		if (errno != EWOULDBLOCK)
+			return 0;
+		if (tries == LOCK_TRIES)
+			return errmsg_set(err, EBUSY,
+				"%s: another program holds its lock (flock); wait for it, or look "
+				"for it with lslocks(8)",
+				name);
+		(void)nanosleep(&(struct timespec){0, LOCK_PAUSE_NS}, NULL);
+	}
+	return 0; // that it cannot be read is told by the library
 }
 
 void device_free(struct device *dev)

@@ -31,6 +31,10 @@ struct device {
 // On a path as libcryptsetup opens it. Nothing is read yet.
 int device_init(
 	const char *path, const char *name, struct device *dev, struct errmsg *err) must_use;
+// Waits, but not for ever, until nobody holds the lock that the library is about to wait for
+// without a limit. -EBUSY with a sentence.
+int device_wait_unlocked(
+	const char *path, const char *name, bool writable, struct errmsg *err) must_use;
 void device_free(struct device *dev); // for scoped()
 // -errno for a failed library call (ret < 0) and "NAME: DOING failed: <what the library said>;
 // ...".

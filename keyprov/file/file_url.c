@@ -109,7 +109,8 @@ int file_url_parse(const char *url, struct file_url *out, struct kp_err *err)
 void file_url_print(const char *path, char *out)
 {
 	static const char hex[] = "0123456789ABCDEF";
-	out = stpcpy(out, "file:");
+	memcpy(out, "file:", 5);
+	out += 5;
 	for (; *path; path++) {
 		unsigned char c = (unsigned char)*path;
 		if (isalnum(c) || strchr("/-._~!$&'()*+,;=:@", c)) {

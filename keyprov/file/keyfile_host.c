@@ -9,18 +9,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define HEAD 64 // before each piece: its size; keeps the alignment
-
-static void warn_once(void)
-{
-	static bool warned;
-	if (!warned)
-		(void)fputs(
-			"warning: cannot lock memory, so a private key might reach the swap space; "
-			"raise RLIMIT_MEMLOCK\n",
-			stderr);
-	warned = true;
-}
+#define HEAD 64			// before each piece: its size; keeps the alignment
+#define SECRETS_MOST (1u << 20) // bytes; more than any bundle and what is made of it
 
 static void *secret_alloc(const struct cmk_host *host, size_t len)
 {
@@ -29,8 +19,7 @@ static void *secret_alloc(const struct cmk_host *host, size_t len)
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return NULL;
-	if (mlock(p, size) < 0)
-		warn_once();
+	(void)mlock(p, size); // keyfile_seal_process() has told it if this cannot be done
 	(void)madvise(p, size, MADV_DONTDUMP);
 	memcpy(p, &size, sizeof(size));
 	return (char *)p + HEAD;
@@ -80,9 +69,25 @@ const struct cmk_host *keyfile_host(void)
 	return &host;
 }
 
+static bool can_lock(void)
+{
+	void *p = mmap(
+		NULL, SECRETS_MOST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return false;
+	bool locked = mlock(p, SECRETS_MOST) == 0;
+	(void)munmap(p, SECRETS_MOST);
+	return locked;
+}
+
 void keyfile_seal_process(void)
 {
 	struct rlimit none = {0, 0};
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		(void)fputs("warning: cannot forbid core files of this process\n", stderr);
+	if (!can_lock())
+		(void)fputs("warning: memory for secrets cannot be locked (ulimit -l); a private "
+			    "key may "
+			    "reach the swap\n",
+			stderr);
 }

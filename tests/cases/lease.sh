@@ -11,10 +11,6 @@ of_disk() {
 		jq -r --arg name "${2-}" ".[0].disks[] | select(\$name == \"\" or .name == \$name) | $1"
 }
 
-daemon_pid() {
-	cmkdisk status --json "$MNT" | jq '.[0].pid'
-}
-
 # wait_for SECONDS CMD...: until CMD succeeds.
 wait_for() {
 	local end=$((SECONDS + $1 + 1))

@@ -43,9 +43,9 @@ expect_kept() {
 	jq -e "$2" "$SCRATCH/kept" >/dev/null || fail "not checked as meant: $2 does not hold for $(cat "$SCRATCH/kept")"
 }
 
-# expect_check_can_fail: one byte changed, one record in the place of another; FILE is of no use afterwards.
+# expect_check_can_fail: some bytes changed, one record in the place of another; FILE is of no use afterwards.
 expect_check_can_fail() {
-	printf x | dd of="$FILE" bs=1 seek=1234567 conv=notrunc status=none
+	printf 'not what was written' | dd of="$FILE" bs=20 seek=1234600 oflag=seek_bytes conv=notrunc status=none
 	dd if="$FILE" of="$FILE" bs=512 skip=77 seek=4242 count=1 conv=notrunc status=none
 	! stamped_blocks check "$FILE" "$SCRATCH/state" >"$SCRATCH/kept" 2>/dev/null || fail "the check is blind"
 	jq -e '.wrong == 2' "$SCRATCH/kept" >/dev/null || fail "the check should see two wrong records: $(cat "$SCRATCH/kept")"
