@@ -29,6 +29,7 @@ static const struct exitcode_row table[] = {
 	ROW(EFBIG, EX_CANTCREAT, "it would be larger than the filesystem permits"),
 	ROW(EIO, EX_IOERR, "reading or writing failed"),
 	ROW(ENOSPC, EX_IOERR, "no space is left"),
+	ROW(ENOTCONN, EX_IOERR, "the daemon of the mount is gone"),
 	ROW(EBUSY, EX_TEMPFAIL, "in use or being changed; safe to retry"),
 	ROW(EAGAIN, EX_TEMPFAIL, "not ready now; safe to retry"),
 	ROW(ETIMEDOUT, EX_TEMPFAIL, "no answer in time; safe to retry"),

@@ -4,7 +4,9 @@
 #include "cli.h"
 #include "clock.h"
 #include "json.h"
+#include "keyset.h"
 #include "luks.h"
+#include "mountpoint.h"
 #include "path.h"
 #include "print.h"
 #include "remote.h"
@@ -13,43 +15,39 @@
 #include "verdict.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define AGENT_DEADLINE_MS 30000
 
-static int no_options(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
+struct args {
+	const char *key, *set;
+};
+
+static const struct cli_option options[] = {
+	{0, "key", "URL", "of a backing file: ask no other key than this"},
+	{0, "set", "FILE", "the same with the key, and the settings, of a key set (JSON)"},
+};
+
+static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
 {
-	(void)ctx;
-	(void)o;
-	(void)value;
 	(void)err;
+	struct args *a = ctx;
+	*(!strcmp(o->name, "key") ? &a->key : &a->set) = value;
 	return 0;
 }
 
-static int judge_expiry(const struct binding *b, const struct cmk_key_info *info, bool expiry_stops,
-	struct errmsg *err)
-{
-	int64_t now = clock_wall_s(clock_real());
-	char when[32];
-	if (!expiry_stops || ((!info->exp || now < info->exp) && (!info->nbf || now >= info->nbf)))
-		return 0;
-	bool expired = info->exp && now >= info->exp;
-	format_time(expired ? info->exp : info->nbf, when, sizeof(when));
-	return errmsg_set(err, EKEYEXPIRED, "%s version %s %s %s", b->key_url, b->key_version,
-		expired ? "expired at" : "is not valid before", when);
-}
-
 // The whole way that a mount goes: unwrap, keyslot, seal.
-static int check_binding(
-	const struct cli *cli, struct volume *v, const struct binding *b, struct errmsg *err)
+static int check_binding(const struct cli *cli, const struct keyset *pin, struct volume *v,
+	const struct binding *b, struct errmsg *err)
 {
 	struct agent *agent scoped(agent_free) = NULL;
 	int rc = agent_new(&(struct agent_config){.program = cli->agent,
 				   .plugin_dir = cli->plugin_dir,
 				   .key_url = b->key_url,
-				   .config = "{}",
+				   .config = pin ? pin->config : "{}",
 				   .disk = volume_info(v)->label,
 				   .deadline_ms = AGENT_DEADLINE_MS},
 		&agent, err);
@@ -65,27 +63,32 @@ static int check_binding(
 		return rc;
 	struct cmk_key_info info = {.enabled = -1};
 	agent_describe(agent, b->key_version, &info, &answer);
-	if (answer.verdict == CMK_GRANTED)
-		rc = judge_expiry(b, &info, volume_info(v)->policy.expiry_stops, err);
+	if (answer.verdict == CMK_GRANTED && volume_info(v)->policy.expiry_stops)
+		rc = dates_errno(b, &info, err);
 	struct secret *dek scoped(secret_free) = NULL;
 	if (!rc)
 		rc = volume_unlock(v, b, slot_secret, &dek, err);
 	if (!rc)
-		printf("granted: %s version %s opens the disk (asked in %u ms)\n", b->key_url,
+		print_line("granted: %s version %s opens the disk (asked in %u ms)", b->key_url,
 			b->key_version, took);
 	return rc;
 }
 
-static int check_backing(const struct cli *cli, const char *path, struct errmsg *err)
+static int check_backing(
+	const struct cli *cli, const char *path, const struct keyset *pin, struct errmsg *err)
 {
 	struct volume *v scoped(volume_close) = NULL;
 	int rc = volume_open(path, false, &v, err);
 	if (rc)
 		return rc;
 	const struct volume_info *info = volume_info(v);
+	size_t asked = 0;
 	for (size_t i = 0; i < info->binding_count; i++) {
 		struct errmsg this = {{0}};
-		int one = check_binding(cli, v, &info->bindings[i], &this);
+		if (!keyset_pins(pin, info->bindings[i].key_url))
+			continue;
+		asked++;
+		int one = check_binding(cli, pin, v, &info->bindings[i], &this);
 		if (!one)
 			continue;
 		if (rc)
@@ -93,6 +96,10 @@ static int check_backing(const struct cli *cli, const char *path, struct errmsg 
 		rc = one;
 		*err = this;
 	}
+	if (!asked)
+		return errmsg_set(err, EKEYREJECTED,
+			"%s: the header names the key %s, not the pinned %s; nothing was asked",
+			path, info->bindings[0].key_url, pin->key_url);
 	return rc;
 }
 
@@ -103,29 +110,59 @@ static int check_mount(const char *mountpoint, struct errmsg *err)
 	const struct json *disks = json_get(reply, "disks");
 	for (size_t i = 0; !rc && i < json_array_len(disks); i++) {
 		const struct json *d = json_array_at(disks, i), *key = json_get(d, "key");
-		printf("granted: %s: %s version %s\n", json_str(d, "name"), json_str(key, "url"),
+		print_line("granted: %s: %s version %s", json_str(d, "name"), json_str(key, "url"),
 			json_str(key, "version"));
 	}
 	return rc;
 }
 
+// A mount of ours is not asked itself: its daemon may be frozen.
+static int looks_like_mount(const char *path, bool *yes, struct errmsg *err)
+{
+	char resolved[PATH_MAX];
+	struct stat st;
+	int rc = mountpoint_resolve(path, resolved, err);
+	if (rc)
+		return rc;
+	*yes = mountpoint_is_ours(resolved);
+	if (*yes)
+		return 0;
+	if (stat(path, &st))
+		return path_failed(path, errno, err);
+	*yes = S_ISDIR(st.st_mode);
+	return 0;
+}
+
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
+	struct args a = {NULL, NULL};
 	struct cli_operands operands;
-	int rc = cli_parse(self, argc, argv, no_options, NULL, 1, 1, &operands, err);
+	int rc = cli_parse(self, argc, argv, set, &a, 1, 1, &operands, err);
 	if (rc)
 		return rc;
-	struct stat st;
-	if (stat(operands.at[0], &st))
-		return path_failed(operands.at[0], errno, err);
-	return S_ISDIR(st.st_mode) ? check_mount(operands.at[0], err)
-				   : check_backing(cli, operands.at[0], err);
+	struct keyset pin scoped(keyset_free) = KEYSET_NONE;
+	int pins = keyset_pin(self->name, a.key, a.set, &pin, err);
+	if (pins < 0)
+		return pins;
+	bool is_mount = false;
+	rc = looks_like_mount(operands.at[0], &is_mount, err);
+	if (rc)
+		return rc;
+	if (is_mount && pins)
+		return errmsg_set(err, EINVAL,
+			"%s: --key and --set are for a backing file; a daemon has those that it "
+			"was mounted with",
+			operands.at[0]);
+	return is_mount ? check_mount(operands.at[0], err)
+			: check_backing(cli, operands.at[0], pins ? &pin : NULL, err);
 }
 
 const struct cli_command cmd_check = {
 	.name = "check",
 	.operands = "MOUNTPOINT|BACKING",
 	.summary = "Ask the key store now; the exit status is the verdict",
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
 	.run = run,
 };

@@ -48,6 +48,8 @@ struct cli_operands {
 int cli_parse(const struct cli_command *cmd, int argc, char **argv,
 	int (*set)(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err),
 	void *ctx, int min, int max, struct cli_operands *out, struct errmsg *err) must_use;
+// For commands with one flag, or none: ctx is its bool.
+int cli_set_flag(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err);
 void cli_usage(const struct cli_command *cmd);
 
 extern const struct cli_command cmd_create, cmd_mount, cmd_umount, cmd_status, cmd_info, cmd_check,

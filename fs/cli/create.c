@@ -16,10 +16,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GRACE_DENIED_DEFAULT_MS (3600 * MS_PER_S)	    // Azure's documented hour
 #define GRACE_UNREACHABLE_DEFAULT_MS (24 * 3600 * MS_PER_S) // Azure SQL's buffer for outages
-#define GRACE_UNREACHABLE_MIN_MS MS_PER_S
 #define AGENT_DEADLINE_MS 30000
 #define DATA_OFFSET_DEFAULT (16ull << 20)
 #define DATA_OFFSET_MAX (128ull << 20)
@@ -80,11 +80,10 @@ static int graces(
 		rc = parse_duration_ms(
 			"--grace-unreachable", a->grace_unreachable, &p->grace_unreachable_ms, err);
 	if (!rc && p->grace_unreachable_ms < GRACE_UNREACHABLE_MIN_MS)
-		rc = errmsg_set(err, a->grace_unreachable ? EINVAL : EBADMSG,
-			"%s: a disk that stops at the first missed answer is of no use; expected "
-			"at least 1s",
-			a->grace_unreachable ? "--grace-unreachable"
-					     : "the key set's cmkdisk.graceUnreachable");
+		rc = errmsg_set(err, EINVAL,
+			"--grace-unreachable: a disk that stops at the first missed answer is of "
+			"no "
+			"use; expected at least 1s");
 	if (rc || !a->on_expiry)
 		return rc;
 	if (strcmp(a->on_expiry, "stop") && strcmp(a->on_expiry, "ignore"))
@@ -94,7 +93,8 @@ static int graces(
 	return 0;
 }
 
-static int geometry(const struct args *a, struct volume_params *p, struct errmsg *err)
+static int geometry(
+	const struct args *a, const char *backing, struct volume_params *p, struct errmsg *err)
 {
 	uint64_t sector = 4096;
 	p->data_offset = DATA_OFFSET_DEFAULT;
@@ -123,30 +123,10 @@ static int geometry(const struct args *a, struct volume_params *p, struct errmsg
 	p->sector_size = (uint32_t)sector;
 	p->policy.thin = a->thin;
 	p->label = a->label;
+	p->name = backing;
 	if (a->label && strlen(a->label) > 47)
 		return errmsg_set(
 			err, EINVAL, "--label: longer than the 47 bytes that LUKS2 has for it");
-	return 0;
-}
-
-// Refuses what the key's attributes say will not last until the first mount.
-static int judge_key(const struct keyset *k, const struct cmk_key_info *info, bool expiry_stops,
-	struct errmsg *err)
-{
-	int64_t now = clock_wall_s(clock_real());
-	char when[32];
-	if (expiry_stops && info->exp && now >= info->exp) {
-		format_time(info->exp, when, sizeof(when));
-		return errmsg_set(err, EKEYEXPIRED,
-			"%s: version %s expired at %s; rotate the key or create with --on-expiry "
-			"ignore",
-			k->key_url, info->version, when);
-	}
-	if (expiry_stops && info->nbf && now < info->nbf) {
-		format_time(info->nbf, when, sizeof(when));
-		return errmsg_set(err, EKEYEXPIRED, "%s: version %s is not valid before %s",
-			k->key_url, info->version, when);
-	}
 	return 0;
 }
 
@@ -190,7 +170,19 @@ static int bind_secret(struct agent *agent, const struct keyset *k, bool expiry_
 			k->key_url);
 	struct cmk_key_info info = {.enabled = -1};
 	agent_describe(agent, b->key_version, &info, &answer);
-	return answer.verdict == CMK_GRANTED ? judge_key(k, &info, expiry_stops, err) : 0;
+	// What will not last until the first mount is refused.
+	return answer.verdict == CMK_GRANTED && expiry_stops ? dates_errno(b, &info, err) : 0;
+}
+
+// For a key that others keep, "there is none" is all there is to say. A bundle one makes oneself.
+static int bind_failed(int rc, const char *key_url, struct errmsg *err)
+{
+	const char *path = key_url_path(key_url);
+	struct errmsg said = *err;
+	if (rc != -EKEYREVOKED || !path || strchr(path, '%') || !access(path, F_OK) ||
+		errno != ENOENT)
+		return rc;
+	return errmsg_set(err, -rc, "%s; make one with: cmkdisk keyfile new %s", said.text, path);
 }
 
 static int make_disk(const struct cli *cli, const struct args *a, const struct keyset *k,
@@ -217,15 +209,18 @@ static int make_disk(const struct cli *cli, const struct args *a, const struct k
 	struct binding b;
 	rc = bind_secret(agent, k, p->policy.expiry_stops, slot_secret, &b, err);
 	if (rc)
-		return rc;
+		return bind_failed(rc, k->key_url, err);
 	struct newfile file scoped(newfile_discard) = {.fd = -1};
 	// The header's space at least: the library would only say that writing failed.
-	uint64_t bytes = p->data_offset + p->policy.size;
-	rc = newfile_make(
-		backing, bytes, a->preallocate ? bytes : p->data_offset, a->force, &file, err);
+	rc = newfile_make(&(struct newfile_want){.path = backing,
+				  .bytes = p->data_offset + p->policy.size,
+				  .header = p->data_offset,
+				  .preallocate = a->preallocate,
+				  .force = a->force},
+		&file, err);
 	if (rc)
 		return rc;
-	rc = volume_create(backing, p, &b, slot_secret, err);
+	rc = volume_create(file.at, p, &b, slot_secret, err);
 	if (rc)
 		return rc;
 	rc = newfile_keep(&file, err);
@@ -233,7 +228,7 @@ static int make_disk(const struct cli *cli, const struct args *a, const struct k
 		return rc;
 	char size[32];
 	format_size(p->policy.size, size, sizeof(size));
-	printf("%s: %s disk, key %s version %s\n", backing, size, b.key_url, b.key_version);
+	print_line("%s: %s disk, key %s version %s", backing, size, b.key_url, b.key_version);
 	return 0;
 }
 
@@ -254,7 +249,7 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 	struct volume_params p = {0};
 	rc = graces(&a, &k, &p.policy, err);
 	if (!rc)
-		rc = geometry(&a, &p, err);
+		rc = geometry(&a, operands.at[0], &p, err);
 	if (!rc)
 		rc = newfile_check(operands.at[0], a.force, err);
 	return rc ? rc : make_disk(cli, &a, &k, &p, operands.at[0], err);

@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,6 +61,52 @@ int daemon_fork(int *report, int *child, struct errmsg *err)
 	return wait_for_child(pid, fd, err);
 }
 
+static void *watch_main(void *arg)
+{
+	struct daemon_watch *w = arg;
+	// A pipe's writing end has nothing but this to tell: nobody reads any more.
+	struct pollfd p = {.fd = w->report, .events = 0};
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+	// Held for good: what would show a mount waits, until the process is gone.
+	(void)pthread_mutex_lock(&w->lock);
+	if (!w->mounting)
+		_exit(EXIT_FAILURE);
+	bool told = w->told;
+	(void)pthread_mutex_unlock(&w->lock);
+	if (!told)
+		(void)kill(getpid(), SIGTERM);
+	(void)close(w->report);
+	return NULL;
+}
+
+int daemon_watch(struct daemon_watch *w, int report, struct errmsg *err)
+{
+	*w = (struct daemon_watch){.lock = PTHREAD_MUTEX_INITIALIZER, .report = -1};
+	w->report = fcntl(report, F_DUPFD_CLOEXEC, 0);
+	if (w->report < 0)
+		return errmsg_set(err, errno, "no descriptor: %m");
+	pthread_t thread;
+	int rc = pthread_create(&thread, NULL, watch_main, w);
+	if (rc)
+		return errmsg_set(err, rc, "cannot start a thread: %s", strerror(rc));
+	(void)pthread_detach(thread);
+	return 0;
+}
+
+void daemon_mounting(struct daemon_watch *w)
+{
+	with_lock(&w->lock);
+	w->mounting = true;
+}
+
+void daemon_told(struct daemon_watch *w)
+{
+	with_lock(&w->lock);
+	w->mounting = true; // also if it failed before: the parent has its verdict
+	w->told = true;
+}
+
 void daemon_report(int *report, int rc, const struct errmsg *err)
 {
 	if (*report < 0)
@@ -74,7 +122,6 @@ void daemon_report(int *report, int rc, const struct errmsg *err)
 			(void)close(null);
 		(void)!chdir("/"); // keeps no other filesystem busy
 	}
-	// A parent that is gone does not matter to the mount.
 	(void)!write_full(*report, &v, sizeof(v));
 	(void)close(TAKE_FD(*report));
 }

@@ -11,22 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-struct args {
-	bool json;
-};
-
 static const struct cli_option options[] = {
 	{0, "json", NULL, "print JSON"},
 };
-
-static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
-{
-	(void)o;
-	(void)value;
-	(void)err;
-	((struct args *)ctx)->json = true;
-	return 0;
-}
 
 static int binding_json(const struct binding *b, struct json *list)
 {
@@ -98,42 +85,42 @@ static void show_text(const char *path, const struct volume_info *v)
 	format_size(v->policy.size, size, sizeof(size));
 	format_duration_ms(v->policy.grace_denied_ms, denied, sizeof(denied));
 	format_duration_ms(v->policy.grace_unreachable_ms, unreachable, sizeof(unreachable));
-	printf("%s: %s disk%s\n", path, size, v->policy.thin ? ", thin" : "");
-	printf("  UUID         %s\n", v->uuid);
+	print_line("%s: %s disk%s", path, size, v->policy.thin ? ", thin" : "");
+	print_line("  UUID         %s", v->uuid);
 	if (v->label[0])
-		printf("  label        %s\n", v->label);
-	printf("  cipher       %s, %u-byte sectors, data at %llu\n", v->cipher, v->sector_size,
+		print_line("  label        %s", v->label);
+	print_line("  cipher       %s, %u-byte sectors, data at %llu", v->cipher, v->sector_size,
 		(unsigned long long)v->data_offset);
-	printf("  grace        %s after a refusal, %s without an answer\n", denied, unreachable);
-	printf("  on expiry    %s\n", v->policy.expiry_stops ? "stop" : "ignore");
+	print_line("  grace        %s after a refusal, %s without an answer", denied, unreachable);
+	print_line("  on expiry    %s", v->policy.expiry_stops ? "stop" : "ignore");
 	for (size_t i = 0; i < v->binding_count; i++) {
 		const struct binding *b = &v->bindings[i];
 		format_time(b->created, when, sizeof(when));
-		printf("  key          %s\n", b->key_url);
-		printf("               version %s, %s, bound %s (token %d, keyslot %d)\n",
+		print_line("  key          %s", b->key_url);
+		print_line("               version %s, %s, bound %s (token %d, keyslot %d)",
 			b->key_version, b->alg, when, b->token, b->keyslot);
 	}
 	size_t others = v->keyslot_count - v->binding_count;
 	if (others)
-		printf("  others       %zu keyslot%s added with other tools\n", others,
+		print_line("  others       %zu keyslot%s added with other tools", others,
 			others == 1 ? "" : "s");
-	printf("As the header says it; the seal is checked when the disk is unlocked.\n");
+	print_line("As the header says it; the seal is checked when the disk is unlocked.");
 }
 
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
 	(void)cli;
-	struct args a = {false};
+	bool json = false;
 	struct cli_operands operands;
-	int rc = cli_parse(self, argc, argv, set, &a, 1, 1, &operands, err);
+	int rc = cli_parse(self, argc, argv, cli_set_flag, &json, 1, 1, &operands, err);
 	if (rc)
 		return rc;
 	struct volume *v scoped(volume_close) = NULL;
 	rc = volume_open(operands.at[0], false, &v, err);
 	if (rc)
 		return rc;
-	if (a.json)
+	if (json)
 		return show_json(operands.at[0], volume_info(v));
 	show_text(operands.at[0], volume_info(v));
 	return 0;

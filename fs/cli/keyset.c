@@ -73,6 +73,12 @@ static int read_ours(
 	int rc = duration(path, ours, "graceDenied", &out->grace_denied_ms, err);
 	if (!rc)
 		rc = duration(path, ours, "graceUnreachable", &out->grace_unreachable_ms, err);
+	if (!rc && out->grace_unreachable_ms < GRACE_UNREACHABLE_MIN_MS)
+		rc = errmsg_set(err, EBADMSG,
+			"%s: cmkdisk.graceUnreachable: a disk that stops at the first missed "
+			"answer "
+			"is of no use; expected at least 1s",
+			path);
 	if (!rc)
 		rc = duration(path, ours, "interval", &out->interval_ms, err);
 	if (rc || !json_get(ours, "onExpiry"))
@@ -114,4 +120,32 @@ int keyset_read(const char *path, struct keyset *out, struct errmsg *err)
 		return -EBADMSG;
 	}
 	return read_ours(path, root, out, err);
+}
+
+int keyset_pin(const char *command, const char *key, const char *set, struct keyset *out,
+	struct errmsg *err)
+{
+	if (key && set)
+		return errmsg_set(
+			err, EINVAL, "%s: expected one of --key and --set, not both", command);
+	if (!key && !set)
+		return 0;
+	int rc = key ? keyset_of_url(key, out, err) : keyset_read(set, out, err);
+	return rc ? rc : 1;
+}
+
+// RFC 8089: the URL of a file of this host may have an empty host, or none.
+const char *key_url_path(const char *url)
+{
+	if (strncmp(url, "file:/", 6))
+		return NULL;
+	return strncmp(url, "file:///", 8) ? url + 5 : url + 7;
+}
+
+bool keyset_pins(const struct keyset *pin, const char *key_url)
+{
+	if (!pin || !strcmp(pin->key_url, key_url))
+		return true;
+	const char *pinned = key_url_path(pin->key_url), *named = key_url_path(key_url);
+	return pinned && named && !strcmp(pinned, named);
 }

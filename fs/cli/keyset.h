@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define DURATION_UNSET UINT64_MAX
+#define GRACE_UNREACHABLE_MIN_MS 1000
 
 // Which key a command was told to use. Durations are DURATION_UNSET when the set does not say.
 struct keyset {
@@ -34,5 +35,14 @@ void keyset_free(struct keyset *k); // for scoped()
 int keyset_read(const char *path, struct keyset *out, struct errmsg *err) must_use;
 // From --key URL: checks that it has a scheme and fits.
 int keyset_of_url(const char *key_url, struct keyset *out, struct errmsg *err) must_use;
+
+// For a command that has both options, of which one may be given: the key that they name. Returns 1
+// if one is, 0 if none; -errno with a sentence.
+int keyset_pin(const char *command, const char *key, const char *set, struct keyset *out,
+	struct errmsg *err) must_use;
+// The path in a file: URL, as it is written there; NULL for another scheme.
+const char *key_url_path(const char *key_url);
+// Whether a pin lets this key be asked; NULL pins nothing. file:/x and file:///x are one file.
+bool keyset_pins(const struct keyset *pin, const char *key_url);
 
 #endif

@@ -10,26 +10,17 @@
 #include <limits.h>
 #include <string.h>
 
-static int no_options(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
-{
-	(void)ctx;
-	(void)o;
-	(void)value;
-	(void)err;
-	return 0;
-}
-
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
 	(void)cli;
 	struct cli_operands operands;
-	int rc = cli_parse(self, argc, argv, no_options, NULL, 1, 2, &operands, err);
+	int rc = cli_parse(self, argc, argv, cli_set_flag, NULL, 1, 2, &operands, err);
 	if (rc)
 		return rc;
 	struct json *reply scoped(json_free) = NULL;
 	return remote_call(operands.at[0], self->name, operands.count > 1 ? operands.at[1] : NULL,
-		REMOTE_TIMEOUT_MS, &reply, err);
+		self == &cmd_lock ? REMOTE_AT_ONCE_MS : REMOTE_TIMEOUT_MS, &reply, err);
 }
 
 const struct cli_command cmd_lock = {

@@ -49,9 +49,25 @@ static int set(void *ctx, const struct cli_option *o, const char *value, struct 
 
 struct ready {
 	int report; // to the waiting parent, -1 in the foreground
+	struct daemon_watch *watch;
 	struct logger *log;
 	const char *mountpoint;
 };
+
+static void tell(struct ready *r, int rc, const struct errmsg *err)
+{
+	if (r->report < 0)
+		return;
+	daemon_told(r->watch);
+	daemon_report(&r->report, rc, err);
+}
+
+static void on_mounting(void *ctx)
+{
+	const struct ready *r = ctx;
+	if (r->report >= 0)
+		daemon_mounting(r->watch);
+}
 
 static void on_ready(void *ctx)
 {
@@ -59,7 +75,7 @@ static void on_ready(void *ctx)
 	if (r->report >= 0)
 		log_to_syslog(r->log, LOG_LEVEL_NOTICE);
 	log_notice(r->log, "%s: mounted", r->mountpoint);
-	daemon_report(&r->report, 0, NULL);
+	tell(r, 0, NULL);
 }
 
 static void block_signals(void)
@@ -73,25 +89,34 @@ static void block_signals(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-static int serve(struct session_config *c, int report, struct errmsg *err)
+// watch: NULL in the foreground.
+static int serve(
+	struct session_config *c, int report, struct daemon_watch *watch, struct errmsg *err)
 {
 	struct logger *log scoped(logger_free) = NULL;
 	// Until it is in the background only what went wrong belongs on the terminal.
 	int rc = logger_new("cmkdisk", report < 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, &log);
 	if (rc)
 		return errmsg_set(err, -rc, "the log: %s", strerror(-rc));
-	struct ready ready = {.report = report, .log = log, .mountpoint = c->mountpoint};
+	struct ready ready = {
+		.report = report, .watch = watch, .log = log, .mountpoint = c->mountpoint};
 	block_signals();
+	rc = watch ? daemon_watch(watch, report, err) : 0;
+	if (rc)
+		return rc;
 	c->log = log;
 	c->quiet_agents = report >= 0;
+	c->mounting = on_mounting;
 	c->ready = on_ready;
 	c->ctx = &ready;
 	struct session *s scoped(session_close) = NULL;
 	rc = session_open(c, &s, err);
 	if (!rc)
 		rc = session_run(s, err);
+	// Whoever waits for the verdict may do the next thing at once: nothing is left by then.
+	session_close(&s);
 	if (rc)
-		daemon_report(&ready.report, rc, err);
+		tell(&ready, rc, err);
 	return rc;
 }
 
@@ -111,7 +136,8 @@ static int background(struct session_config *c, struct errmsg *err)
 	int rc = daemon_fork(&report, &child, err);
 	if (!child)
 		return rc ? rc : verify_mount(c, err);
-	rc = serve(c, report, err);
+	struct daemon_watch watch;
+	rc = serve(c, report, &watch, err);
 	// The parent has printed the sentence, if there was one to print.
 	_exit(rc ? 1 : 0);
 }
@@ -129,25 +155,21 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 	int rc = cli_parse(self, argc, argv, set, &a, 2, -1, &operands, err);
 	if (rc)
 		return rc;
-	if (a.key && a.set)
-		return errmsg_set(err, EINVAL, "mount: expected one of --key and --set, not both");
 	struct keyset pin scoped(keyset_free) = KEYSET_NONE;
-	if (a.key)
-		rc = keyset_of_url(a.key, &pin, err);
-	else if (a.set)
-		rc = keyset_read(a.set, &pin, err);
+	int pins = keyset_pin(self->name, a.key, a.set, &pin, err);
 	char mountpoint[PATH_MAX];
+	rc = pins < 0 ? pins : 0;
 	if (!rc)
 		rc = mountpoint_prepare(operands.at[operands.count - 1], mountpoint, err);
 	if (rc)
 		return rc;
 	struct session_config c = {.cli = cli,
 		.options = a.options,
-		.pin = a.key || a.set ? &pin : NULL,
+		.pin = pins ? &pin : NULL,
 		.backing = operands.at,
 		.backing_count = operands.count - 1,
 		.mountpoint = mountpoint};
-	return a.foreground ? serve(&c, -1, err) : background(&c, err);
+	return a.foreground ? serve(&c, -1, NULL, err) : background(&c, err);
 }
 
 const struct cli_command cmd_mount = {

@@ -31,7 +31,13 @@ static int opt_grace_denied(struct mount_options *o, const char *v, struct errms
 
 static int opt_grace_unreachable(struct mount_options *o, const char *v, struct errmsg *err)
 {
-	return parse_duration_ms("-o grace-unreachable", v, &o->grace_unreachable_ms, err);
+	int rc = parse_duration_ms("-o grace-unreachable", v, &o->grace_unreachable_ms, err);
+	if (!rc && o->grace_unreachable_ms < GRACE_UNREACHABLE_MIN_MS)
+		return errmsg_set(err, EINVAL,
+			"-o grace-unreachable=%s: a disk that stops at the first missed answer is "
+			"of no use; expected at least 1s",
+			v);
+	return rc;
 }
 
 static int opt_interval(struct mount_options *o, const char *v, struct errmsg *err)

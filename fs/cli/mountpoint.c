@@ -8,12 +8,18 @@
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define ANSWER_MS 2000
 
 int mountpoint_resolve(const char *path, char *out, struct errmsg *err)
 {
@@ -49,57 +55,118 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
-// The mounts of this user that have the type fuse.cmkdisk; fields as in mountinfo(5).
-static bool is_mine(const char *after_dash)
+// What stands behind the dash, as in mountinfo(5): whether it is a mount of cmkdisk, and whose.
+static bool is_cmkdisk(const char *after_dash, uid_t *owner)
 {
 	const char *id = strstr(after_dash, "user_id=");
-	return !strncmp(after_dash, "fuse.cmkdisk ", 13) && id &&
-	       strtoul(id + 8, NULL, 10) == geteuid();
+	if (strncmp(after_dash, "fuse.cmkdisk ", 13) || !id)
+		return false;
+	*owner = (uid_t)strtoul(id + 8, NULL, 10);
+	return true;
 }
 
-void mountpoint_each_mine(void (*fn)(void *ctx, const char *at), void *ctx)
+// Calls fn for every mount that process pid (0: this one) sees.
+static void each_mount(
+	pid_t pid, void (*fn)(void *ctx, const char *at, bool cmkdisk, uid_t owner), void *ctx)
 {
-	FILE *f autofclose = fopen("/proc/self/mountinfo", "re");
+	char path[64];
+	(void)snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid ? (int)pid : (int)getpid());
+	FILE *f autofclose = fopen(path, "re");
 	char *line autofree = NULL;
 	size_t room = 0;
 	while (f && getline(&line, &room, f) > 0) {
 		char at[PATH_MAX];
 		const char *rest = strstr(line, " - ");
-		if (!rest || !is_mine(rest + 3) || sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1)
+		if (!rest || sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1)
 			continue;
 		unescape(at);
-		fn(ctx, at);
+		uid_t owner = (uid_t)-1;
+		bool cmkdisk = is_cmkdisk(rest + 3, &owner);
+		fn(ctx, at, cmkdisk, owner);
 	}
+}
+
+struct mine {
+	void (*fn)(void *ctx, const char *at);
+	void *ctx;
+};
+
+static void if_mine(void *ctx, const char *at, bool cmkdisk, uid_t owner)
+{
+	const struct mine *m = ctx;
+	if (cmkdisk && owner == geteuid())
+		m->fn(m->ctx, at);
+}
+
+void mountpoint_each_mine(void (*fn)(void *ctx, const char *at), void *ctx)
+{
+	each_mount(0, if_mine, &(struct mine){fn, ctx});
+}
+
+struct topmost {
+	const char *at;
+	bool cmkdisk;
+	uid_t owner;
+};
+
+// The last line for a path is the topmost mount there.
+static void if_there(void *ctx, const char *at, bool cmkdisk, uid_t owner)
+{
+	struct topmost *t = ctx;
+	if (strcmp(at, t->at))
+		return;
+	t->cmkdisk = cmkdisk;
+	t->owner = owner;
+}
+
+bool mountpoint_seen_by(pid_t pid, const char *resolved, uid_t *owner)
+{
+	struct topmost t = {.at = resolved};
+	each_mount(pid, if_there, &t);
+	if (t.cmkdisk && owner)
+		*owner = t.owner;
+	return t.cmkdisk;
 }
 
 bool mountpoint_is_ours(const char *resolved)
 {
-	FILE *f autofclose = fopen("/proc/self/mountinfo", "re");
-	if (!f)
-		return false;
-	char *line autofree = NULL;
-	size_t room = 0;
-	bool ours = false;
-	while (getline(&line, &room, f) > 0) {
-		char at[PATH_MAX];
-		const char *rest = strstr(line, " - ");
-		if (!rest || sscanf(line, "%*s %*s %*s %*s %4095s", at) != 1)
-			continue;
-		unescape(at);
-		if (!strcmp(at, resolved)) // the last line for a path is the topmost mount
-			ours = !strncmp(rest + 3, "fuse.cmkdisk ", 13);
-	}
-	return ours;
+	return mountpoint_seen_by(0, resolved, NULL);
 }
 
-bool mountpoint_is_dead(const char *resolved)
+// Asks the filesystem itself, in a child, since a daemon that is frozen keeps whoever asks.
+static int ask_filesystem(const char *resolved)
 {
-	int rc = ctl_probe(resolved);
-	if (rc == -ECONNREFUSED)
-		return true;
-	// Its socket was elsewhere. Not stat(): the kernel answers that from its cache for a while.
-	struct statfs fs;
-	return rc == -ENOENT && statfs(resolved, &fs) && errno == ENOTCONN;
+	pid_t child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		struct statfs fs;
+		// Not stat(): the kernel answers that from its cache for a while.
+		_exit(statfs(resolved, &fs) && errno == ENOTCONN ? 1 : 0);
+	}
+	int process autoclose = pidfd_open(child, 0);
+	struct pollfd p = {.fd = process, .events = POLLIN};
+	bool ended = process >= 0 && poll(&p, 1, ANSWER_MS) == 1;
+	if (!ended)
+		(void)kill(child, SIGKILL);
+	int status = 0;
+	if (waitpid(child, &status, ended ? 0 : WNOHANG) != child || !ended)
+		return -ETIMEDOUT;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 1 ? -ENOTCONN : 0;
+}
+
+int mountpoint_answers(const char *resolved)
+{
+	switch (ctl_probe(resolved)) {
+	case 0:
+		return 0;
+	case -ECONNREFUSED:
+		return -ENOTCONN;
+	case -ETIMEDOUT:
+		return -ETIMEDOUT;
+	default: // its socket is elsewhere
+		return ask_filesystem(resolved);
+	}
 }
 
 int mountpoint_prepare(const char *path, char *out, struct errmsg *err)
@@ -112,9 +179,9 @@ int mountpoint_prepare(const char *path, char *out, struct errmsg *err)
 		return rc;
 	struct stat st;
 	if (mountpoint_is_ours(out)) {
-		if (mountpoint_is_dead(out))
+		if (mountpoint_answers(out) == -ENOTCONN)
 			return path_failed(out, ENOTCONN, err);
-		return errmsg_set(err, EBUSY,
+		return errmsg_set(err, EEXIST,
 			"%s: cmkdisk serves disks there already; unmount it, or choose another "
 			"directory",
 			out);

@@ -7,6 +7,7 @@
 #include "errmsg.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 // The absolute path without links, as far as it can be told without asking a filesystem that may be
 // dead: the last component is not looked at. out: PATH_MAX bytes. -ENOENT, ... with a sentence.
@@ -15,9 +16,12 @@ int mountpoint_resolve(const char *path, char *out, struct errmsg *err) must_use
 int mountpoint_prepare(const char *path, char *out, struct errmsg *err) must_use;
 // Whether the topmost mount there is of type fuse.cmkdisk, from /proc/self/mountinfo.
 bool mountpoint_is_ours(const char *resolved);
-// Whether the daemon of the mount of ours there is gone. Waits for one that is stuck, but only if
-// it has no socket where we look for it.
-bool mountpoint_is_dead(const char *resolved);
+// The same as process pid sees it, which may be in another mount namespace (0: this process); and
+// whose mount it is, if owner is not NULL.
+bool mountpoint_seen_by(pid_t pid, const char *resolved, uid_t *owner);
+// Whether the mount of ours there has a daemon: 0; -ENOTCONN, it is gone; -ETIMEDOUT, no answer for
+// two seconds. Where a control socket is, only that is asked: a frozen daemon may still listen.
+int mountpoint_answers(const char *resolved) must_use;
 // Calls fn for every mount of type fuse.cmkdisk that the present user made, alive or dead.
 void mountpoint_each_mine(void (*fn)(void *ctx, const char *at), void *ctx);
 

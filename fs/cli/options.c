@@ -13,8 +13,9 @@
 
 void cli_usage(const struct cli_command *cmd)
 {
-	printf("usage: cmkdisk %s%s %s\n\n%s.\n", cmd->name,
-		cmd->option_count ? " [OPTION]..." : "", cmd->operands, cmd->summary);
+	printf("usage: cmkdisk %s%s%s%s\n\n%s.\n", cmd->name,
+		cmd->option_count ? " [OPTION]..." : "", cmd->operands[0] ? " " : "", cmd->operands,
+		cmd->summary);
 	if (cmd->option_count)
 		printf("\nOptions:\n");
 	for (size_t i = 0; i < cmd->option_count; i++) {
@@ -78,6 +79,15 @@ static int check_operands(
 	if (max >= 0 && count > max)
 		return errmsg_set(err, EINVAL, "%s: more operands than %s; see cmkdisk %s --help",
 			cmd->name, cmd->operands[0] ? cmd->operands : "none", cmd->name);
+	return 0;
+}
+
+int cli_set_flag(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
+{
+	(void)o;
+	(void)value;
+	(void)err;
+	*(bool *)ctx = true;
 	return 0;
 }
 

@@ -25,7 +25,7 @@ int path_failed(const char *path, int errnum, struct errmsg *err)
 			"that lead to it",
 			path);
 	case ENOTCONN:
-		return errmsg_set(err, EBUSY,
+		return errmsg_set(err, errnum,
 			"%s: the mount of a daemon that is gone; clear it with cmkdisk umount %s",
 			path, path);
 	default:

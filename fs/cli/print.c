@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Printing for people and scripts.
 #include "print.h"
+#include "errmsg.h"
 #include "json.h"
 #include "scope.h"
 #include "units.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -16,6 +18,21 @@ int print_json_value(const struct json *j)
 	if (rc)
 		return rc;
 	return puts(text) < 0 ? -EIO : 0;
+}
+
+void print_line(const char *fmt, ...)
+{
+	char *line autofree = NULL;
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vasprintf(&line, fmt, ap);
+	va_end(ap);
+	if (n < 0) {
+		line = NULL;
+		return;
+	}
+	text_sanitise(line);
+	(void)puts(line);
 }
 
 void format_seconds(int64_t seconds, char *out, uint32_t room)

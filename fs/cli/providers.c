@@ -9,22 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-struct args {
-	bool json;
-};
-
 static const struct cli_option options[] = {
 	{0, "json", NULL, "print JSON"},
 };
-
-static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
-{
-	(void)o;
-	(void)value;
-	(void)err;
-	((struct args *)ctx)->json = true;
-	return 0;
-}
 
 static int row_json(struct json *list, const struct plugin_row *r)
 {
@@ -60,9 +47,9 @@ static int print_json(const struct plugin_row *rows, size_t count)
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
-	struct args args = {false};
+	bool json = false;
 	struct cli_operands operands;
-	int rc = cli_parse(self, argc, argv, set, &args, 0, 0, &operands, err);
+	int rc = cli_parse(self, argc, argv, cli_set_flag, &json, 0, 0, &operands, err);
 	if (rc)
 		return rc;
 	struct plugin_row *rows autofree = NULL;
@@ -70,7 +57,7 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 	rc = plugins_list(cli->agent, cli->plugin_dir, &rows, &count, err);
 	if (rc)
 		return rc;
-	if (args.json)
+	if (json)
 		return print_json(rows, count);
 	for (size_t i = 0; i < count; i++) {
 		const struct plugin_row *r = &rows[i];

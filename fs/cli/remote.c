@@ -10,6 +10,20 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
+
+int remote_request(const char *op, const char *disk, struct json **out)
+{
+	struct json *request scoped(json_free) = NULL;
+	int rc = json_object(&request);
+	if (!rc)
+		rc = json_add_str(request, "op", op);
+	if (!rc && disk)
+		rc = json_add_str(request, "disk", disk);
+	if (!rc)
+		*out = TAKE(request);
+	return rc;
+}
 
 int remote_call(const char *mountpoint, const char *op, const char *disk, unsigned timeout_ms,
 	struct json **reply, struct errmsg *err)
@@ -19,15 +33,27 @@ int remote_call(const char *mountpoint, const char *op, const char *disk, unsign
 	if (rc)
 		return rc;
 	struct json *request scoped(json_free) = NULL;
-	rc = json_object(&request);
-	if (!rc)
-		rc = json_add_str(request, "op", op);
-	if (!rc && disk)
-		rc = json_add_str(request, "disk", disk);
+	rc = remote_request(op, disk, &request);
 	if (rc)
 		return errmsg_set(err, -rc, "%s", strerror(-rc));
 	rc = ctl_call(resolved, request, timeout_ms, reply, err);
-	if (rc == -ENOENT && mountpoint_is_ours(resolved) && mountpoint_is_dead(resolved))
+	uid_t owner = 0;
+	if (rc != -ENOENT || !mountpoint_seen_by(0, resolved, &owner))
+		return rc;
+	if (owner != geteuid())
+		return errmsg_set(err, EPERM,
+			"%s: the mount belongs to user %u; ask as that user, nobody else's "
+			"questions reach its daemon",
+			resolved, owner);
+	switch (mountpoint_answers(resolved)) {
+	case -ENOTCONN:
 		return path_failed(resolved, ENOTCONN, err);
-	return rc;
+	case -ETIMEDOUT:
+		return errmsg_set(err, ETIMEDOUT,
+			"%s: its daemon does not answer; try again, or take the mount away with "
+			"cmkdisk umount --lazy %s",
+			resolved, resolved);
+	default:
+		return rc;
+	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Composes a mount. Order of making: crew, monitor, disks (store locked, header read, key asked for
-// its first grant), FUSE front, control socket, monitor threads. Taken down in the opposite order,
+// its first grant), FUSE front, monitor threads, control socket. Taken down in the opposite order,
 // with the keys wiped before anything that may block.
 #include "cipher.h"
 #include "log.h"
@@ -8,6 +8,7 @@
 #include "session_internal.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,9 +17,22 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define INTERVAL_DEFAULT_MS (60 * MS_PER_S)
+
+static bool may_lock_everything(void)
+{
+	struct rlimit limit;
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {0};
+	if (!getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur == RLIM_INFINITY)
+		return true;
+	return !syscall(SYS_capget, &head, caps) &&
+	       (caps[CAP_TO_INDEX(CAP_IPC_LOCK)].effective & CAP_TO_MASK(CAP_IPC_LOCK));
+}
 
 // A filesystem's write-back may wait for this very process: the kernel must not make it wait for
 // that write-back when it allocates, nor page it out. Both need privileges; without them it runs.
@@ -26,7 +40,10 @@ static void become_io_helper(struct session *s)
 {
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
 		log_debug(s->log, "not marked as an I/O helper of the kernel's: %m");
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+	// With a limit, a later allocation would fail where it now is only not locked.
+	if (!may_lock_everything())
+		log_debug(s->log, "only memory for keys is locked: there is a limit (ulimit -l)");
+	else if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
 		log_debug(s->log, "only memory for keys is locked: %m");
 }
 
@@ -61,6 +78,14 @@ static int make_disks(struct session *s, char *const *backing, struct errmsg *er
 		if (rc)
 			return rc;
 	}
+	// The deadline of one that is unlocked holds while the others wait for their key.
+	int rc = monitor_keep_time(s->monitor);
+	if (rc)
+		return errmsg_set(err, -rc, "cannot start a thread: %s", strerror(-rc));
+	for (size_t i = 0; i < s->disk_count && !rc; i++)
+		rc = session_disk_unlock(s, &s->disks[i], err);
+	if (rc)
+		return rc;
 	s->memory_locked = cipher_memory_locked();
 	if (!s->memory_locked)
 		log_warning(s->log, "memory for keys cannot be locked (ulimit -l); they may reach "
@@ -74,6 +99,7 @@ static int make_front(struct session *s, const struct session_config *c, struct 
 	struct front_disk *list autofree = calloc(s->disk_count, sizeof(*list));
 	if (!list)
 		return errmsg_set(err, ENOMEM, "out of memory");
+	c->mounting(c->ctx);
 	for (size_t i = 0; i < s->disk_count; i++)
 		list[i] = (struct front_disk){.name = s->disks[i].name, .disk = s->disks[i].disk};
 	return front_new(&(struct front_config){.mountpoint = s->mountpoint,
@@ -101,6 +127,8 @@ static void *signal_thread(void *arg)
 	sigaddset(&set, SIGINT);
 	int sig = 0;
 	(void)sigwait(&set, &sig);
+	if (atomic_load(&s->ending))
+		return NULL;
 	log_notice(
 		s->log, "%s: unmounting %s", sig == SIGTERM ? "SIGTERM" : "SIGINT", s->mountpoint);
 	front_stop(s->front);
@@ -109,7 +137,7 @@ static void *signal_thread(void *arg)
 
 static int start_threads(struct session *s, struct errmsg *err)
 {
-	int rc = session_forget_start(s);
+	int rc = session_report_start(s);
 	if (!rc)
 		rc = monitor_start(s->monitor);
 	if (!rc)
@@ -123,6 +151,7 @@ static int start_threads(struct session *s, struct errmsg *err)
 static int compose(struct session *s, const struct session_config *c, struct errmsg *err)
 {
 	become_io_helper(s);
+	volume_locks_are_ours();
 	int rc = crew_new(idle_cores(), &s->crew);
 	if (rc)
 		return errmsg_set(err, -rc, "cannot start a thread: %s", strerror(-rc));
@@ -132,8 +161,9 @@ static int compose(struct session *s, const struct session_config *c, struct err
 	if (!rc)
 		rc = make_front(s, c, err);
 	if (!rc)
-		rc = ctl_server_new(s->mountpoint, session_ctl, s, s->log, &s->ctl, err);
-	return rc ? rc : start_threads(s, err);
+		rc = start_threads(s, err);
+	// Last, since whoever asks needs all of it.
+	return rc ? rc : ctl_server_new(s->mountpoint, session_ctl, s, s->log, &s->ctl, err);
 }
 
 int session_open(const struct session_config *c, struct session **out, struct errmsg *err)
@@ -149,9 +179,7 @@ int session_open(const struct session_config *c, struct session **out, struct er
 	s->log = c->log;
 	s->quiet_agents = c->quiet_agents;
 	(void)snprintf(s->mountpoint, sizeof(s->mountpoint), "%s", c->mountpoint);
-	(void)pthread_mutex_init(&s->header_lock, NULL);
-	(void)pthread_mutex_init(&s->forget.lock, NULL);
-	(void)pthread_cond_init(&s->forget.news, NULL);
+	(void)!session_report_init(s);
 	s->disks = calloc((size_t)c->backing_count, sizeof(*s->disks));
 	if (!s->disks)
 		return errmsg_set(err, ENOMEM, "out of memory");
@@ -170,9 +198,27 @@ int session_open(const struct session_config *c, struct session **out, struct er
 int session_run(struct session *s, struct errmsg *err)
 {
 	int rc = front_run(s->front);
+	s->hung = rc == -ETIMEDOUT;
+	if (s->hung)
+		return errmsg_set(err, ETIMEDOUT,
+			"%s: unmounted, but requests in a backing file that does not answer were "
+			"given up; look after its storage",
+			s->mountpoint);
 	if (rc)
 		return errmsg_set(err, -rc, "%s: serving ended: %s", s->mountpoint, strerror(-rc));
 	return 0;
+}
+
+// A thread still waits inside a backing store that hangs. The keys are wiped; the end of the
+// process, which is near, takes the rest.
+static void leave_behind(struct session *s)
+{
+	log_warning(s->log, "%s: a backing store hangs; not waiting for it", s->mountpoint);
+	// A flush of the one that hangs would hang as well.
+	for (size_t i = 0; i < s->disk_count && !s->hung; i++)
+		session_disk_flush(&s->disks[i]);
+	for (size_t i = 0; i < s->agent_count; i++)
+		agent_free(&s->agents[i]);
 }
 
 void session_close(struct session **sp)
@@ -181,19 +227,24 @@ void session_close(struct session **sp)
 	if (!s)
 		return;
 	if (s->signal_thread_runs) {
+		atomic_store(&s->ending, true);
 		(void)pthread_kill(s->signal_thread, SIGTERM);
 		(void)pthread_join(s->signal_thread, NULL);
 	}
 	// First, and not after somebody's wait for a key store that hangs.
-	for (size_t i = 0; i < s->disk_count; i++)
-		if (s->disks[i].lease)
-			lease_lock(s->disks[i].lease, "The disk is being unmounted");
+	if (s->monitor)
+		monitor_stop(s->monitor);
 	for (size_t i = 0; i < s->agent_count; i++)
 		agent_cancel(s->agents[i]);
 	ctl_server_free(&s->ctl);
-	monitor_free(&s->monitor); // locks every lease again
-	session_forget_end(s);
+	bool stuck = monitor_free(&s->monitor) < 0;
+	session_report_end(s);
 	front_free(&s->front);
+	if (stuck || s->hung) {
+		leave_behind(s);
+		*sp = NULL;
+		return;
+	}
 	for (size_t i = 0; i < s->disk_count; i++)
 		session_disk_close(&s->disks[i]);
 	for (size_t i = 0; i < s->agent_count; i++)
@@ -201,9 +252,8 @@ void session_close(struct session **sp)
 	crew_free(&s->crew);
 	free(s->agents);
 	free(s->disks);
-	(void)pthread_cond_destroy(&s->forget.news);
-	(void)pthread_mutex_destroy(&s->forget.lock);
-	(void)pthread_mutex_destroy(&s->header_lock);
+	(void)pthread_cond_destroy(&s->reports.news);
+	(void)pthread_mutex_destroy(&s->reports.lock);
 	free(s);
 	*sp = NULL;
 }

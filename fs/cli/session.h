@@ -35,8 +35,9 @@ struct session_config {
 	int backing_count;
 	const char *mountpoint; // absolute, resolved
 	struct logger *log;
-	bool quiet_agents;	  // their stderr is not ours: for the background
-	void (*ready)(void *ctx); // the mount answers
+	bool quiet_agents;	     // their stderr is not ours: for the background
+	void (*mounting)(void *ctx); // about to mount; every disk is unlocked
+	void (*ready)(void *ctx);    // the mount answers
 	void *ctx;
 };
 

@@ -14,9 +14,11 @@ static int find_disk(
 	struct session *s, const struct json *request, ssize_t *index, struct errmsg *err)
 {
 	*index = -1;
-	const char *name = json_str(request, "disk");
-	if (!name)
+	if (!json_get(request, "disk"))
 		return 0;
+	const char *name = json_str(request, "disk");
+	if (!name) // what was meant for one disk must not befall them all
+		return errmsg_set(err, EINVAL, "\"disk\": expected a string, the name of a disk");
 	for (size_t i = 0; i < s->disk_count; i++)
 		if (!strcmp(s->disks[i].name, name)) {
 			*index = (ssize_t)i;
@@ -26,27 +28,29 @@ static int find_disk(
 		s->mountpoint);
 }
 
-static int do_check(struct session *s, struct session_disk *d, struct errmsg *err)
+static int do_check(struct session *s, const int *disks, size_t count, struct errmsg *err)
 {
-	return monitor_check(s->monitor, d->monitored, err);
+	return monitor_check(s->monitor, disks, count, err);
 }
 
-static int do_unlock(struct session *s, struct session_disk *d, struct errmsg *err)
+static int do_unlock(struct session *s, const int *disks, size_t count, struct errmsg *err)
 {
-	return monitor_unlock(s->monitor, d->monitored, err);
+	return monitor_unlock(s->monitor, disks, count, err);
 }
 
-static int do_lock(struct session *s, struct session_disk *d, struct errmsg *err)
+// disks are the monitor's indices, which are the session's: each disk was added in its turn.
+static int do_lock(struct session *s, const int *disks, size_t count, struct errmsg *err)
 {
-	(void)s;
 	(void)err;
-	lease_lock(d->lease, "locked by `cmkdisk lock`; `cmkdisk unlock` opens it again");
+	for (size_t i = 0; i < count; i++)
+		lease_lock(s->disks[disks[i]].lease,
+			"locked by `cmkdisk lock`; `cmkdisk unlock` opens it again");
 	return 0;
 }
 
 static const struct {
 	const char *op;
-	int (*run)(struct session *s, struct session_disk *d, struct errmsg *err);
+	int (*run)(struct session *s, const int *disks, size_t count, struct errmsg *err);
 	bool changes;
 } ops[] = {
 	{"check", do_check, false},
@@ -54,22 +58,29 @@ static const struct {
 	{"unlock", do_unlock, true},
 };
 
-// Every disk is tried; the first failure is the one that is told.
+// All together, so that those on one key cost one question. Every disk is tried; the first failure
+// is the one that is told.
 static int for_disks(struct session *s, ssize_t one, size_t op, struct errmsg *err)
 {
-	int first = 0;
-	for (size_t i = 0; i < s->disk_count; i++) {
-		if (one >= 0 && (size_t)one != i)
-			continue;
-		struct errmsg this = {{0}};
-		int rc = ops[op].run(s, &s->disks[i], &this);
-		if (rc && !first) {
-			*err = this;
-			errmsg_prefix(err, "%s", s->disks[i].name);
-			first = rc;
-		}
-	}
-	return first;
+	int *list autofree = calloc(s->disk_count, sizeof(*list));
+	if (!list)
+		return errmsg_set(err, ENOMEM, "out of memory");
+	size_t count = 0;
+	for (size_t i = 0; i < s->disk_count; i++)
+		if (one < 0 || (size_t)one == i)
+			list[count++] = (int)i;
+	return ops[op].run(s, list, count, err);
+}
+
+// Nobody has the mount any more: the keys go at once, and the daemon ends.
+static int stop(struct session *s, const struct ctl_peer *peer)
+{
+	log_notice(s->log, "stop %s: asked by uid %u, pid %d", s->mountpoint, (unsigned)peer->uid,
+		(int)peer->pid);
+	for (size_t i = 0; i < s->disk_count; i++)
+		lease_lock(s->disks[i].lease, "The disk is being unmounted");
+	front_stop(s->front);
+	return 0;
 }
 
 int session_ctl(void *ctx, const struct ctl_peer *peer, const struct json *request,
@@ -81,6 +92,8 @@ int session_ctl(void *ctx, const struct ctl_peer *peer, const struct json *reque
 		return errmsg_set(err, EINVAL, "the request has no \"op\"");
 	if (!strcmp(op, "status"))
 		return status_json(s, reply);
+	if (!strcmp(op, "stop"))
+		return stop(s, peer);
 	ssize_t one = -1;
 	int rc = find_disk(s, request, &one, err);
 	if (rc)
@@ -95,6 +108,6 @@ int session_ctl(void *ctx, const struct ctl_peer *peer, const struct json *reque
 		rc = for_disks(s, one, i, err);
 		return rc ? rc : status_json(s, reply);
 	}
-	return errmsg_set(
-		err, EINVAL, "no operation \"%s\"; expected status, check, lock or unlock", op);
+	return errmsg_set(err, EINVAL,
+		"no operation \"%s\"; expected status, check, lock, unlock or stop", op);
 }

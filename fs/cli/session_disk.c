@@ -6,7 +6,7 @@
 #include "scope.h"
 #include "secret.h"
 #include "session_internal.h"
-#include "units.h"
+#include "verdict.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,42 +29,47 @@ static void key_destroy(void **key)
 	*key = NULL;
 }
 
+// Called where the time is kept: records, and leaves the rest to others.
 static void lease_changed(void *ctx, const struct lease_view *v)
 {
-	struct session_disk *d = ctx;
-	struct session *s = d->session;
-	log_notice(s->log, "%s: %s%s%s%s%s", d->name, lease_state_name(v->state),
-		v->cause == LEASE_CAUSE_NONE ? "" : " (",
-		v->cause == LEASE_CAUSE_NONE ? "" : lease_cause_name(v->cause),
-		v->cause == LEASE_CAUSE_NONE ? "" : "): ", v->sentence);
-	session_forget(s, d, v->stops);
+	session_report(ctx, v);
 }
 
 // The header of the descriptor that holds the lock, read afresh, must still be the disk that was
-// mounted: same UUID, same volume-key digest, same place of the data.
-static int opener_unlock(void *ctx, const struct binding *b, const struct secret *slot_secret,
-	struct secret **dek, struct errmsg *err)
+// mounted, in everything that the first reading decided: that one was believed before any seal was
+// proven, and volume_unlock() proves only this one.
+static int unlock_same(struct session_disk *d, const struct binding *b,
+	const struct secret *slot_secret, struct secret **dek, struct errmsg *err)
 {
-	struct session_disk *d = ctx;
-	with_lock(&d->session->header_lock);
 	struct volume *v scoped(volume_close) = NULL;
 	int rc = volume_open(d->path, false, &v, err);
 	if (rc)
 		return rc;
-	const struct volume_info *now = volume_info(v), *then = &d->info;
-	if (strcmp(now->uuid, then->uuid) ||
-		memcmp(now->digest, then->digest, sizeof(now->digest)) ||
-		now->data_offset != then->data_offset || now->sector_size != then->sector_size ||
-		now->policy.size != then->policy.size || now->policy.thin != then->policy.thin)
-		return errmsg_set(err, EBADMSG,
-			"%s: the header is not that of the disk that was mounted (UUID, digest or "
-			"layout changed); unmount, and look who wrote to it",
-			d->backing);
+	const struct volume_info *now = volume_info(v);
+	const struct binding *found = NULL;
 	for (size_t i = 0; i < now->binding_count; i++)
 		if (now->bindings[i].token == b->token)
-			return volume_unlock(v, &now->bindings[i], slot_secret, dek, err);
-	return errmsg_set(err, EBADMSG, "%s: the binding in use (token %d) is gone from the header",
-		d->backing, b->token);
+			found = &now->bindings[i];
+	if (volume_same(now, &d->info) && !found)
+		return errmsg_set(err, EBADMSG,
+			"%s: the binding in use (token %d) is gone from the header", d->backing,
+			b->token);
+	if (!found || !volume_same(now, &d->info) || !binding_same(found, b))
+		return errmsg_set(err, EBADMSG,
+			"%s: the header is not that of the disk that was mounted (UUID, digest, "
+			"layout, policy or binding changed); unmount, and look who wrote to it",
+			d->backing);
+	return volume_unlock(v, found, slot_secret, dek, err);
+}
+
+static int opener_unlock(void *ctx, const struct binding *b, const struct secret *slot_secret,
+	struct secret **dek, struct errmsg *err)
+{
+	struct session_disk *d = ctx;
+	atomic_store(&d->reading, true);
+	int rc = unlock_same(d, b, slot_secret, dek, err);
+	atomic_store(&d->reading, false);
+	return rc;
 }
 
 static int name_of(struct session_disk *d, const char *backing, struct errmsg *err)
@@ -94,47 +99,6 @@ static int name_of(struct session_disk *d, const char *backing, struct errmsg *e
 	return 0;
 }
 
-static int shorten(const struct session_disk *d, const char *name, uint64_t wanted, uint64_t sealed,
-	uint64_t *out, struct errmsg *err)
-{
-	*out = sealed;
-	if (wanted == DURATION_UNSET)
-		return 0;
-	char want[32], have[32];
-	format_duration_ms(wanted, want, sizeof(want));
-	format_duration_ms(sealed, have, sizeof(have));
-	if (wanted > sealed)
-		return errmsg_set(err, EDOM,
-			"%s: -o %s=%s is longer than the %s that the disk was created with; mount "
-			"options may only shorten it",
-			d->backing, name, want, have);
-	*out = wanted;
-	return 0;
-}
-
-static int policy_of(struct session_disk *d, struct errmsg *err)
-{
-	const struct session *s = d->session;
-	const struct volume_policy *sealed = &d->info.policy;
-	const struct mount_options *o = &s->options;
-	d->policy = (struct lease_policy){
-		.expiry_stops = sealed->expiry_stops, .resume_auto = !o->resume_manual};
-	int rc = shorten(d, "grace-denied", o->grace_denied_ms, sealed->grace_denied_ms,
-		&d->policy.grace_denied_ms, err);
-	if (!rc)
-		rc = shorten(d, "grace-unreachable", o->grace_unreachable_ms,
-			sealed->grace_unreachable_ms, &d->policy.grace_unreachable_ms, err);
-	if (rc || !o->on_expiry_given)
-		return rc;
-	if (sealed->expiry_stops && !o->expiry_stops)
-		return errmsg_set(err, EDOM,
-			"%s: -o on-expiry=ignore, but the disk was created with on-expiry=stop; "
-			"mount options may only tighten it",
-			d->backing);
-	d->policy.expiry_stops = o->expiry_stops;
-	return 0;
-}
-
 int session_disk_open(
 	struct session *s, struct session_disk *d, const char *backing, struct errmsg *err)
 {
@@ -150,7 +114,7 @@ int session_disk_open(
 		return rc;
 	d->info = *volume_info(d->volume);
 	d->info.bindings = NULL;
-	rc = policy_of(d, err);
+	rc = session_policy(d, err);
 	if (rc)
 		return rc;
 	const struct volume_info *info = &d->info;
@@ -173,15 +137,40 @@ int session_disk_open(
 
 static bool pinned(const struct session *s, const struct binding *b)
 {
-	return !s->pin || !strcmp(s->pin->key_url, b->key_url);
+	return keyset_pins(s->pin, b->key_url);
 }
 
-// With several bindings that may be used, the first one that the key store grants.
+// Asks whether the key store grants this one.
+static int try_binding(struct agent *agent, const struct binding *b, struct errmsg *err)
+{
+	struct agent_answer answer = {.verdict = CMK_UNREACHABLE};
+	struct secret *plain scoped(secret_free) = NULL;
+	agent_unwrap(agent, b->key_version, b->alg, b->wrapped, b->wrapped_len, &plain, &answer);
+	return answer_errno(&answer, err);
+}
+
+// The agent of a binding that was turned down ends with it, if nobody else uses it.
+static int use_binding(struct session *s, struct session_disk *d, const struct binding *b, bool ask,
+	struct errmsg *err)
+{
+	struct agent *made scoped(agent_free) = NULL;
+	bool known = session_key_known(s, b->key_url, &d->key);
+	int rc = known ? 0 : session_key_agent(s, b, d->name, &made, err);
+	if (!rc && ask)
+		rc = try_binding(known ? s->agents[d->key] : made, b, err);
+	if (!rc && !known)
+		rc = session_key_add(s, &made, &d->key, err);
+	return rc;
+}
+
+// With several bindings that may be used, the first one that the key store grants; if it grants
+// none, the first refusal is the one that is told.
 static int choose(struct session *s, struct session_disk *d, const struct binding **chosen,
 	struct errmsg *err)
 {
 	const struct volume_info *info = volume_info(d->volume);
 	size_t candidates = 0;
+	int first = 0;
 	for (size_t i = 0; i < info->binding_count; i++)
 		candidates += pinned(s, &info->bindings[i]);
 	if (!candidates)
@@ -191,23 +180,21 @@ static int choose(struct session *s, struct session_disk *d, const struct bindin
 			d->backing, info->bindings[0].key_url, s->pin->key_url);
 	for (size_t i = 0; i < info->binding_count; i++) {
 		const struct binding *b = &info->bindings[i];
+		struct errmsg this = {""};
 		if (!pinned(s, b))
 			continue;
-		int rc = session_key_for(s, b, d->name, &d->key, err);
-		*chosen = b;
-		if (candidates == 1)
-			return rc;
-		if (rc)
-			continue;
-		struct agent_answer answer;
-		struct secret *plain scoped(secret_free) = NULL;
-		agent_unwrap(s->agents[d->key], b->key_version, b->alg, b->wrapped, b->wrapped_len,
-			&plain, &answer);
-		if (answer.verdict == CMK_GRANTED)
+		int rc = use_binding(s, d, b, candidates > 1, &this);
+		if (!rc) {
+			*chosen = b;
 			return 0;
+		}
+		if (first)
+			continue;
+		first = rc;
+		*err = this;
 	}
-	// The last one's refusal is told by the first unlock.
-	return 0;
+	errmsg_prefix(err, "%s", d->backing);
+	return first;
 }
 
 int session_disk_bind(struct session *s, struct session_disk *d, struct errmsg *err)
@@ -221,25 +208,33 @@ int session_disk_bind(struct session *s, struct session_disk *d, struct errmsg *
 		return errmsg_set(err, ENOMEM, "out of memory");
 	*d->binding = *chosen;
 	volume_close(&d->volume);
-	struct disk_opener opener = {.unlock = opener_unlock, .ctx = d};
+	struct disk_opener opener = {.unlock = opener_unlock, .ctx = d, .name = d->backing};
 	d->monitored = monitor_add_disk(s->monitor, d->key, d->binding, d->lease, &opener);
 	if (d->monitored < 0)
 		return errmsg_set(
 			err, -d->monitored, "%s: %s", d->backing, strerror(-d->monitored));
-	rc = monitor_first_unlock(s->monitor, d->monitored, err);
-	// A header's sentence names the file, a key store's does not.
-	if (rc && strncmp(err->text, d->backing, strlen(d->backing)))
-		errmsg_prefix(err, "%s", d->backing);
-	return rc;
+	return 0;
+}
+
+int session_disk_unlock(struct session *s, struct session_disk *d, struct errmsg *err)
+{
+	return monitor_first_unlock(s->monitor, d->monitored, err);
+}
+
+void session_disk_flush(struct session_disk *d)
+{
+	if (!d->store || d->session->options.read_only || atomic_load(&d->reading))
+		return;
+	if (store_flush(d->store))
+		log_error(d->session->log, "%s: what was written last may not be on stable storage",
+			d->backing);
 }
 
 void session_disk_close(struct session_disk *d)
 {
 	disk_free(&d->disk);
 	lease_free(&d->lease);
-	if (d->store && !d->session->options.read_only && store_flush(d->store))
-		log_error(d->session->log, "%s: what was written last may not be on stable storage",
-			d->backing);
+	session_disk_flush(d);
 	volume_close(&d->volume);
 	store_close(&d->store);
 	free(d->binding);

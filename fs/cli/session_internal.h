@@ -15,6 +15,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct session_disk {
 	struct session *session;
@@ -31,8 +32,29 @@ struct session_disk {
 	struct disk *disk;
 	int key, monitored; // indices at the session and the monitor
 	uint32_t sector_size;
-	uint64_t stops_seen; // of the lease; guarded, as the next, by session.forget.lock
-	bool to_forget;
+	atomic_bool reading; // its header; may hang with the backing store
+	// Guarded by session.reports.lock, but for the last two, which are the dispatcher's.
+	uint64_t stops_seen; // of the lease
+	bool to_forget, forgetting;
+	bool forgetter_made;
+	pthread_t forgetter;
+};
+
+// A lease's change that is still to be logged.
+struct report {
+	struct session_disk *disk;
+	struct lease_view view;
+};
+#define REPORTS_MAX 64u
+
+struct reports {
+	pthread_mutex_t lock; // taken last, nothing is called with it
+	pthread_cond_t news;
+	struct report ring[REPORTS_MAX];
+	unsigned first, count, lost;
+	bool end;
+	pthread_t logger, dispatcher;
+	bool logs, dispatches;
 };
 
 struct session {
@@ -49,17 +71,12 @@ struct session {
 	struct crew *crew;
 	struct monitor *monitor;
 	struct front *front;
+	bool hung; // the front gave up waiting for a thread in a backing store
 	struct ctl_server *ctl;
-	// libcryptsetup is used by one thread at a time.
-	pthread_mutex_t header_lock;
-	struct {
-		pthread_mutex_t lock; // taken last, nothing is called with it
-		pthread_cond_t news;
-		pthread_t thread;
-		bool runs, end;
-	} forget;
+	struct reports reports;
 	pthread_t signal_thread;
 	bool signal_thread_runs;
+	atomic_bool ending; // the signal that comes is our own
 	bool memory_locked;
 };
 
@@ -67,17 +84,28 @@ struct session {
 int session_disk_open(struct session *s, struct session_disk *d, const char *backing,
 	struct errmsg *err) must_use;
 int session_disk_bind(struct session *s, struct session_disk *d, struct errmsg *err) must_use;
+int session_disk_unlock(struct session *s, struct session_disk *d, struct errmsg *err) must_use;
+void session_disk_flush(struct session_disk *d);
 void session_disk_close(struct session_disk *d);
 
-// session_key.c: the agent for a binding's key; its index is also the monitor's.
-int session_key_for(struct session *s, const struct binding *b, const char *disk, int *index,
-	struct errmsg *err) must_use;
+// session_key.c: one agent per key, shared by the disks bound to it. Its index is also the
+// monitor's. Whether one runs for this key already.
+bool session_key_known(const struct session *s, const char *key_url, int *index);
+int session_key_agent(struct session *s, const struct binding *b, const char *disk,
+	struct agent **out, struct errmsg *err) must_use;
+// Takes the agent, as *agent, for the rest of the session.
+int session_key_add(
+	struct session *s, struct agent **agent, int *index, struct errmsg *err) must_use;
 
-// session_forget.c: the kernel's copies of a stopped disk's plaintext (private mappings have them
-// also without cache=kernel). stops: of the lease's view. Any thread.
-int session_forget_start(struct session *s) must_use;
-void session_forget(struct session *s, struct session_disk *d, uint64_t stops);
-void session_forget_end(struct session *s);
+// session_policy.c: what is in force: as sealed, or stricter by -o or by the key set.
+int session_policy(struct session_disk *d, struct errmsg *err) must_use;
+
+// session_report.c: any thread may report, and is not held up. The kernel's copies of plaintext are
+// forgotten (private mappings have them also without cache=kernel).
+int session_report_init(struct session *s) must_use;
+int session_report_start(struct session *s) must_use;
+void session_report(struct session_disk *d, const struct lease_view *v);
+void session_report_end(struct session *s);
 
 // session_ctl.c
 int session_ctl(void *ctx, const struct ctl_peer *peer, const struct json *request,

@@ -67,7 +67,8 @@ static void add_lease(struct builder *b, struct session_disk *d, uint64_t now)
 		num(b, "msLeft", v.deadline_ns > now ? (v.deadline_ns - now) / NS_PER_MS : 0);
 	}
 	if (v.last_grant_ns)
-		num(b, "secondsSinceGrant", (now - v.last_grant_ns) / NS_PER_S);
+		num(b, "secondsSinceGrant",
+			now > v.last_grant_ns ? (now - v.last_grant_ns) / NS_PER_S : 0);
 	num(b, "secondsInState",
 		v.since_ns && now > v.since_ns ? (now - v.since_ns) / NS_PER_S : 0);
 	num(b, "stops", v.stops);

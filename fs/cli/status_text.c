@@ -25,16 +25,18 @@ static int64_t number(const struct json *o, const char *member)
 
 static void print_state(const struct json *d)
 {
-	char left[32], grace[32];
+	char left[32], grace[32], denied[32];
 	const char *state = text(d, "state"), *cause = text(d, "cause");
 	format_seconds(number(d, "secondsLeft"), left, sizeof(left));
 	if (!strcmp(state, "active")) {
-		printf("  %-24s active; would go on for %s without the key store\n",
-			text(d, "name"), left);
+		format_duration_ms((uint64_t)number(json_get(d, "policy"), "graceDeniedMs"), denied,
+			sizeof(denied));
+		print_line("  %-24s active; stops %s after a refusal, in %s without an answer",
+			text(d, "name"), denied, left);
 	} else if (!strcmp(state, "stopped")) {
 		bool itself = false;
 		(void)json_bool(d, "resumesItself", &itself);
-		printf("  %-24s STOPPED (%s): I/O fails, key wiped; %s\n", text(d, "name"), cause,
+		print_line("  %-24s STOPPED (%s): I/O fails, key wiped; %s", text(d, "name"), cause,
 			itself ? "goes on by itself when the key is back"
 			       : "goes on after `cmkdisk unlock`");
 	} else {
@@ -42,7 +44,7 @@ static void print_state(const struct json *d)
 					   !strcmp(state, "grace-denied") ? "graceDeniedMs"
 									  : "graceUnreachableMs"),
 			grace, sizeof(grace));
-		printf("  %-24s GRACE (%s): stops in %s (of %s)\n", text(d, "name"), cause, left,
+		print_line("  %-24s GRACE (%s): stops in %s (of %s)", text(d, "name"), cause, left,
 			grace);
 	}
 }
@@ -52,34 +54,43 @@ static void print_disk(const struct json *d)
 	char size[32], ago[32], when[32], last[64] = "";
 	print_state(d);
 	if (json_str(d, "sentence"))
-		printf("    %s\n", json_str(d, "sentence"));
+		print_line("    %s", json_str(d, "sentence"));
 	const struct json *key = json_get(d, "key"), *io = json_get(d, "io"),
 			  *checks = json_get(d, "checks");
 	format_size((uint64_t)number(d, "size"), size, sizeof(size));
 	format_seconds(number(d, "secondsSinceGrant"), ago, sizeof(ago));
-	printf("    %s, %" PRId64 "-byte sectors, backing %s\n", size, number(d, "sectorSize"),
+	print_line("    %s, %" PRId64 "-byte sectors, backing %s", size, number(d, "sectorSize"),
 		text(d, "backing"));
-	printf("    key %s version %s; proved %s ago, next check in %" PRId64 "s\n",
+	print_line("    key %s version %s; proved %s ago, next check in %" PRId64 "s",
 		text(key, "url"), text(key, "version"), ago, number(checks, "nextInSeconds"));
 	if (number(key, "expires")) {
 		format_time(number(key, "expires"), when, sizeof(when));
-		printf("    key version expires %s\n", when);
+		print_line("    key version expires %s", when);
 	}
 	if (number(io, "storeErrors"))
 		(void)snprintf(last, sizeof(last), " (last: %s)",
 			strerror((int)number(io, "lastStoreErrno")));
 	if (number(io, "refused") || number(io, "storeErrors"))
-		printf("    requests refused %" PRId64 ", failed by the backing store %" PRId64
-		       "%s\n",
+		print_line("    requests refused %" PRId64 ", failed by the backing store %" PRId64
+			   "%s",
 			number(io, "refused"), number(io, "storeErrors"), last);
 }
 
 void status_text(const struct json *mount)
 {
-	bool locked = true;
-	printf("%s (pid %" PRId64 ")\n", text(mount, "mountpoint"), number(mount, "pid"));
+	bool locked = true, detached = false;
+	if (json_str(mount, "error")) {
+		print_line("%s: NO DAEMON ANSWERS", text(mount, "mountpoint"));
+		print_line("  %s", text(mount, "error"));
+		return;
+	}
+	print_line("%s (pid %" PRId64 ")", text(mount, "mountpoint"), number(mount, "pid"));
+	if (json_bool(mount, "detached", &detached) && detached)
+		print_line("  DETACHED: not mounted any more, but still there; `cmkdisk umount` "
+			   "ends it");
 	if (json_bool(mount, "memoryLocked", &locked) && !locked)
-		printf("  warning: memory for keys could not be locked; they may reach the swap\n");
+		print_line(
+			"  warning: memory for keys could not be locked; they may reach the swap");
 	const struct json *disks = json_get(mount, "disks");
 	for (size_t i = 0; i < json_array_len(disks); i++)
 		print_disk(json_array_at(disks, i));

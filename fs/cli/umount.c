@@ -10,34 +10,19 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ASK_TIMEOUT_MS 2000
+#define ASK_TIMEOUT_MS 5000
 #define GONE_TIMEOUT_MS 30000
-
-struct args {
-	bool lazy;
-};
 
 static const struct cli_option options[] = {
 	{'l', "lazy", NULL, "take it out of sight now, even if files are open"},
 };
-
-static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
-{
-	(void)o;
-	(void)value;
-	(void)err;
-	((struct args *)ctx)->lazy = true;
-	return 0;
-}
 
 // What an ordinary user may do: fusermount3 is set-uid for this.
 static int by_fusermount(const char *at, bool lazy)
@@ -67,53 +52,80 @@ static int take_away(const char *at, bool lazy, struct errmsg *err)
 			"%s: in use; unmount the filesystems on its disks (and detach their loop "
 			"devices) first, or use --lazy",
 			at);
+	if (rc == -ENOENT)
+		return errmsg_set(err, ENOSYS,
+			"%s: an ordinary user needs fusermount3 to unmount, and it is not "
+			"installed; install the package fuse3, or unmount as root",
+			at);
 	return rc ? errmsg_set(err, -rc, "%s: cannot be unmounted: %s", at, strerror(-rc)) : 0;
 }
 
-// A descriptor that polls readable when the daemon behind the mount has ended; negative when it is
-// gone already, or answers to somebody else only.
-static int daemon_of(const char *at)
+// Nobody has the mount any more, at least not here. But a file that was open when it was taken away
+// lazily, or another mount namespace's copy, would keep the daemon, with its keys, for ever.
+static int end_daemon(
+	const char *at, const struct ctl_peer *daemon, int process, struct errmsg *err)
 {
 	struct json *reply scoped(json_free) = NULL;
 	struct errmsg ignored;
-	int64_t pid = 0;
-	if (remote_call(at, "status", NULL, ASK_TIMEOUT_MS, &reply, &ignored) ||
-		!json_int(reply, "pid", &pid))
-		return -ENOENT;
-	int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0u);
-	return fd < 0 ? -errno : fd;
+	// It may be ending already, and not listen any more.
+	int rc = remote_call(at, "stop", NULL, ASK_TIMEOUT_MS, &reply, &ignored);
+	if (rc == -ETIMEDOUT && ctl_daemon_wait(process, 1))
+		return errmsg_set(err, ETIMEDOUT,
+			"%s: unmounted, but its daemon, process %d, does not answer, and has its "
+			"keys in memory; try again, or as the last resort end it with kill -9 %d",
+			at, (int)daemon->pid, (int)daemon->pid);
+	if (ctl_daemon_wait(process, GONE_TIMEOUT_MS))
+		return errmsg_set(err, ETIMEDOUT,
+			"%s: unmounted, and its keys are wiped, but its daemon, process %d, has "
+			"not ended within %d s; its backing store may be stuck",
+			at, (int)daemon->pid, GONE_TIMEOUT_MS / 1000);
+	return 0;
+}
+
+// Nothing is mounted there; a daemon may be left of what was.
+static int end_leftover(
+	const char *at, const struct ctl_peer *daemon, int process, struct errmsg *err)
+{
+	if (process < 0)
+		return errmsg_set(err, ENOENT,
+			"%s: nothing of cmkdisk is mounted there; cmkdisk status lists the mounts",
+			at);
+	if (mountpoint_seen_by(daemon->pid, at, NULL))
+		return errmsg_set(err, ENOENT,
+			"%s: nothing of cmkdisk is mounted there in this mount namespace; its "
+			"daemon, process %d, has it in another one: unmount it there",
+			at, (int)daemon->pid);
+	return end_daemon(at, daemon, process, err);
 }
 
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
 	(void)cli;
-	struct args a = {false};
+	bool lazy = false;
 	struct cli_operands operands;
-	int rc = cli_parse(self, argc, argv, set, &a, 1, 1, &operands, err);
+	int rc = cli_parse(self, argc, argv, cli_set_flag, &lazy, 1, 1, &operands, err);
 	if (rc)
 		return rc;
 	char at[PATH_MAX];
 	rc = mountpoint_resolve(operands.at[0], at, err);
 	if (rc)
 		return rc;
-	if (!mountpoint_is_ours(at))
-		return errmsg_set(err, ENOENT,
-			"%s: nothing of cmkdisk is mounted there; cmkdisk status lists the mounts",
-			at);
-	int daemon autoclose = daemon_of(at);
+	struct ctl_peer daemon = {0};
+	int process autoclose = -1;
+	bool serves = ctl_daemon(at, &daemon, &process) == 0;
+	uid_t owner = 0;
+	if (!mountpoint_seen_by(0, at, &owner))
+		return end_leftover(at, &daemon, process, err);
+	if (geteuid() != 0 && owner != geteuid())
+		return errmsg_set(err, EPERM,
+			"%s: the mount belongs to user %u; only that user and root may unmount it",
+			at, owner);
 	// A mount without a daemon serves nobody: files that are open in it are not waited for.
-	rc = take_away(at, a.lazy || (daemon < 0 && mountpoint_is_dead(at)), err);
-	if (rc || a.lazy || daemon < 0)
+	rc = take_away(at, lazy || (!serves && mountpoint_answers(at) == -ENOTCONN), err);
+	if (rc || lazy || !serves)
 		return rc;
-	struct pollfd p = {.fd = daemon, .events = POLLIN};
-	if (poll(&p, 1, GONE_TIMEOUT_MS) == 0)
-		return errmsg_set(err, ETIMEDOUT,
-			"%s: unmounted, but its daemon has not ended within %d s; its backing "
-			"store may "
-			"be stuck",
-			at, GONE_TIMEOUT_MS / 1000);
-	return 0;
+	return end_daemon(at, &daemon, process, err);
 }
 
 const struct cli_command cmd_umount = {

@@ -2,6 +2,9 @@
 // Verdicts for commands.
 #include "verdict.h"
 #include "agent.h"
+#include "binding.h"
+#include "clock.h"
+#include "keydates.h"
 
 #include <errno.h>
 
@@ -34,6 +37,14 @@ int answer_errno(const struct agent_answer *a, struct errmsg *err)
 		return 0;
 	int errnum = v > 0 && v < VERDICT_COUNT ? verdicts[v].errnum : EHOSTUNREACH;
 	return errmsg_set(err, errnum, "%s", a->sentence);
+}
+
+int dates_errno(const struct binding *b, const struct cmk_key_info *info, struct errmsg *err)
+{
+	char sentence[512];
+	int rc = key_dates_judge(b->key_url, b->key_version, info->nbf, info->exp,
+		clock_wall_s(clock_real()), sentence, sizeof(sentence));
+	return rc ? errmsg_set(err, -rc, "%s", sentence) : 0;
 }
 
 const char *verdict_name(int verdict)

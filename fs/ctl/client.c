@@ -59,12 +59,57 @@ static int exchange(int fd, const struct json *request, uint64_t deadline, struc
 	return r ? r : json_parse(line, len, reply);
 }
 
-static int call_failed(int r, unsigned timeout_ms, struct errmsg *err)
+// A connection to a daemon that may be trusted with a command: one of ours, or root's. *who is the
+// process that listens. As socket_connect(); -EPERM: somebody else listens there.
+static int connect_daemon(const char *path, unsigned timeout_ms, int *out, struct ctl_peer *who)
+{
+	int fd autoclose = -1;
+	int r = socket_connect(path, timeout_ms, &fd);
+	if (!r)
+		r = socket_peer(fd, who);
+	if (!r && who->uid != 0 && who->uid != geteuid())
+		r = -EPERM;
+	if (!r)
+		*out = TAKE_FD(fd);
+	return r;
+}
+
+// The socket of a mount point, in a directory into which nobody else can have put it. -ENOENT and
+// no sentence: there is no such directory.
+static int private_socket(const char *mountpoint, char *path, size_t room, struct errmsg *err)
+{
+	char dir[256];
+	struct errmsg why = {0};
+	int r = ctl_runtime_dir(false, dir, sizeof(dir), &why);
+	if (r == -ENOENT)
+		return r;
+	if (r)
+		return errmsg_set(err, -r, "%s", why.text);
+	return ctl_socket_path(mountpoint, path, room, err);
+}
+
+static int timed_out(const struct ctl_peer *who, unsigned timeout_ms, struct errmsg *err)
+{
+	if (who->pid <= 0)
+		return errmsg_set(err, ETIMEDOUT,
+			"the cmkdisk daemon did not answer within %u s; try again",
+			timeout_ms / 1000);
+	return errmsg_set(err, ETIMEDOUT,
+		"its daemon, process %d, did not answer within %u s; try again, or as the last "
+		"resort end it with kill -9 %d, which takes its keys out of memory",
+		(int)who->pid, timeout_ms / 1000, (int)who->pid);
+}
+
+static int call_failed(int r, const struct ctl_peer *who, unsigned timeout_ms, struct errmsg *err)
 {
 	switch (r) {
 	case -ETIMEDOUT:
-		return errmsg_set(err, ETIMEDOUT,
-			"the cmkdisk daemon did not answer within %u ms; try again", timeout_ms);
+		return timed_out(who, timeout_ms, err);
+	case -EPERM:
+		return errmsg_set(err, EPERM,
+			"its control socket is answered by process %d of user %u, who is neither "
+			"you nor root; nothing was asked",
+			(int)who->pid, who->uid);
 	case -ENODATA:
 	case -EPIPE:
 	case -ECONNRESET:
@@ -85,14 +130,15 @@ static int call_socket(const char *path, const struct json *request, unsigned ti
 {
 	struct json *reply scoped(json_free) = NULL;
 	uint64_t deadline = line_deadline(timeout_ms);
+	struct ctl_peer who = {0};
 	int fd autoclose = -1;
-	int r = socket_connect(path, timeout_ms, &fd);
+	int r = connect_daemon(path, timeout_ms, &fd, &who);
 	if (no_daemon(r))
 		return r; // the caller knows the mount point's name
 	if (!r)
 		r = exchange(fd, request, deadline, &reply);
 	if (r)
-		return call_failed(r, timeout_ms, err);
+		return call_failed(r, &who, timeout_ms, err);
 	r = unwrap_reply(reply, err);
 	if (!r)
 		*out = TAKE(reply);
@@ -115,11 +161,10 @@ int ctl_call(const char *mountpoint, const struct json *request, unsigned timeou
 	struct json **reply, struct errmsg *err)
 {
 	char path[256];
-	int r = ctl_socket_path(mountpoint, path, sizeof(path), err);
-	if (r)
-		return r;
 	struct errmsg why = {0};
-	r = call_socket(path, request, timeout_ms, reply, &why);
+	int r = private_socket(mountpoint, path, sizeof(path), &why);
+	if (!r)
+		r = call_socket(path, request, timeout_ms, reply, &why);
 	if (r && why.text[0])
 		return errmsg_set(err, -r, "%s: %s", mountpoint, why.text);
 	if (no_daemon(r))
@@ -133,52 +178,30 @@ int ctl_call(const char *mountpoint, const struct json *request, unsigned timeou
 int ctl_probe(const char *mountpoint)
 {
 	char path[256];
+	struct ctl_peer who;
 	int fd autoclose = -1;
-	int r = ctl_socket_path(mountpoint, path, sizeof(path), NULL);
-	return r ? r : socket_connect(path, PROBE_MS, &fd);
+	int r = private_socket(mountpoint, path, sizeof(path), NULL);
+	return r ? r : connect_daemon(path, PROBE_MS, &fd, &who);
 }
 
-// Without the process (it is in another PID namespace): until the socket answers no more.
-static int wait_socket_gone(const char *path, int fd, uint64_t deadline)
+int ctl_daemon(const char *mountpoint, struct ctl_peer *who, int *process)
 {
-	struct line_buffer b scoped(line_buffer_free) = {0};
-	char *line;
-	size_t len;
-	int r = line_read(fd, &b, 1, -1, deadline, &line, &len);
-	if (r == -ETIMEDOUT)
-		return r;
-	// The end of a silent connection, or of the daemon: whoever answers now is alive.
-	int again autoclose = -1;
-	r = socket_connect(path, PROBE_MS, &again);
-	if (no_daemon(r))
-		return 0;
+	char path[256];
+	int fd autoclose = -1;
+	int r = private_socket(mountpoint, path, sizeof(path), NULL);
+	if (!r)
+		r = connect_daemon(path, PROBE_MS, &fd, who);
 	if (r)
 		return r;
-	return line_now_ms() >= deadline ? -ETIMEDOUT : -EAGAIN;
+	if (who->pid <= 0)
+		return -ESRCH; // of another PID namespace
+	*process = pidfd_open(who->pid, 0);
+	return *process < 0 ? -errno : 0;
 }
 
-int ctl_wait_gone(const char *mountpoint, unsigned timeout_ms)
+int ctl_daemon_wait(int process, unsigned timeout_ms)
 {
-	uint64_t deadline = line_deadline(timeout_ms);
-	char path[256];
-	int r = ctl_socket_path(mountpoint, path, sizeof(path), NULL);
-	while (!r || r == -EAGAIN) {
-		int fd autoclose = -1;
-		r = socket_connect(path, timeout_ms, &fd);
-		if (no_daemon(r))
-			return 0;
-		struct ctl_peer daemon = {0};
-		if (!r)
-			r = socket_peer(fd, &daemon);
-		if (r)
-			return r;
-		// The socket goes before the process does; the caller wants the backing files free.
-		int process autoclose = daemon.pid > 0 ? pidfd_open(daemon.pid, 0) : -1;
-		if (process >= 0)
-			return line_wait(process, POLLIN, -1, deadline);
-		r = wait_socket_gone(path, fd, deadline);
-	}
-	return r;
+	return line_wait(process, POLLIN, -1, line_deadline(timeout_ms));
 }
 
 static bool is_socket_name(const char *name)
@@ -200,10 +223,12 @@ static int each_in(const char *dir, DIR *d, int (*fn)(void *ctx, const char *pat
 		int n = snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
 		if (!is_socket_name(e->d_name) || n < 0 || (size_t)n >= sizeof(path))
 			continue;
+		struct ctl_peer who;
 		int fd autoclose = -1;
-		if (socket_connect(path, PROBE_MS, &fd))
+		int r = connect_daemon(path, PROBE_MS, &fd, &who);
+		if (r && r != -ETIMEDOUT)
 			continue; // left by a daemon that was killed
-		int r = fn(ctx, path);
+		r = fn(ctx, path);
 		if (r)
 			return r;
 	}

@@ -40,17 +40,21 @@ int ctl_server_new(const char *mountpoint, ctl_handler handler, void *ctx, struc
 void ctl_server_free(struct ctl_server **s);
 
 // Client. Sends one request, waits for the reply (timeout_ms, 0 = none). -ENOENT with a sentence if
-// no daemon serves that mount point. A reply with ok:false becomes its errno and sentence.
+// no daemon serves that mount point; -EPERM if another user could have put the socket there, or
+// listens at it. A reply with ok:false becomes its errno and sentence.
 int ctl_call(const char *mountpoint, const struct json *request, unsigned timeout_ms,
 	struct json **reply, struct errmsg *err) must_use;
-// Waits until the daemon's process behind the mount point has ended (0 = no timeout). 0 also if
-// there is none; -ETIMEDOUT. Not from the daemon itself.
-int ctl_wait_gone(const char *mountpoint, unsigned timeout_ms) must_use;
+// The daemon behind a mount point, and a descriptor that polls readable once its process has ended.
+// To be had before it is told to end: its socket goes first. -ENOENT, -ECONNREFUSED: none listens;
+// -EPERM: it is neither ours nor root's; -ESRCH: of another PID namespace, or ended.
+int ctl_daemon(const char *mountpoint, struct ctl_peer *who, int *process) must_use;
+// Waits for its end (0 = no timeout). 0, -ETIMEDOUT. Not from the daemon itself.
+int ctl_daemon_wait(int process, unsigned timeout_ms) must_use;
 // Whether a daemon listens for that mount point: 0; -ECONNREFUSED if its socket is a dead one's,
 // left behind; -ENOENT if there is none. Never touches the mount itself, which may be stuck.
 int ctl_probe(const char *mountpoint) must_use;
 // Calls fn for each mount with a live socket of this user (root: /run/cmkdisk only), until it
-// returns non-zero, which is then the result.
+// returns non-zero, which is then the result. Also for one that is too busy to be connected to.
 int ctl_each(int (*fn)(void *ctx, const char *socket_path), void *ctx) must_use;
 int ctl_call_socket(const char *socket_path, const struct json *request, unsigned timeout_ms,
 	struct json **reply, struct errmsg *err) must_use;

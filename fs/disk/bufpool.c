@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 
 static void *buffer_new(size_t size)
@@ -26,13 +27,12 @@ int bufpool_init(struct bufpool *p, size_t size)
 	(void)pthread_mutex_init(&p->lock, NULL);
 	(void)pthread_cond_init(&p->back, NULL);
 	p->spare[p->spares++] = first;
-	p->made = 1;
 	return 0;
 }
 
 void bufpool_destroy(struct bufpool *p)
 {
-	assert(p->spares == p->made);
+	assert(p->lent == 0);
 	for (unsigned i = 0; i < p->spares; i++)
 		(void)munmap(p->spare[i], p->size);
 	(void)pthread_cond_destroy(&p->back);
@@ -42,12 +42,13 @@ void bufpool_destroy(struct bufpool *p)
 void *bufpool_get(struct bufpool *p)
 {
 	with_lock(&p->lock);
-	if (!p->spares && p->made < BUFPOOL_MAX) {
+	p->lent++;
+	if (!p->spares) {
 		void *fresh = buffer_new(p->size);
-		p->made += fresh != NULL;
 		if (fresh)
 			return fresh;
 	}
+	// Without memory, and all lent: there is at least one to come back, as the last is kept.
 	while (!p->spares) {
 		p->waiting++;
 		(void)pthread_cond_wait(&p->back, &p->lock);
@@ -56,10 +57,20 @@ void *bufpool_get(struct bufpool *p)
 	return p->spare[--p->spares];
 }
 
-void bufpool_put(struct bufpool *p, void *buffer)
+static bool keep(struct bufpool *p, void *buffer)
 {
 	with_lock(&p->lock);
+	p->lent--;
+	if (p->spares == BUFPOOL_KEEP)
+		return false;
 	p->spare[p->spares++] = buffer;
 	if (p->waiting)
 		(void)pthread_cond_signal(&p->back);
+	return true;
+}
+
+void bufpool_put(struct bufpool *p, void *buffer)
+{
+	if (!keep(p, buffer))
+		(void)munmap(buffer, p->size);
 }

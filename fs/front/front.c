@@ -7,10 +7,12 @@
 #include "scope.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#define PATIENCE_S 5 // with the kernel, when the mount ends
 #define STRING_OF(x) #x
 #define MAX_READ_OPTION(bytes) "max_read=" STRING_OF(bytes)
 _Static_assert(DISK_IO_MAX == 1048576, "the mount option below says the same");
@@ -57,8 +59,11 @@ static int new_session(struct front *f, const struct front_config *c, struct err
 static int mount_session(struct front *f, const struct front_config *c, struct errmsg *err)
 {
 	errno = 0;
-	if (fuse_session_mount(f->session, c->mountpoint) == 0)
+	if (fuse_session_mount(f->session, c->mountpoint) == 0) {
+		if (!mountpoint_device(c->mountpoint, &f->device))
+			log_debug(f->log, "%s: no number of the mount", c->mountpoint);
 		return 0;
+	}
 	// Through fusermount3 errno says nothing; the helper has told its reason on stderr.
 	int errnum = geteuid() == 0 && errno ? errno : EPERM;
 	char why[256];
@@ -104,6 +109,9 @@ int front_new(const struct front_config *c, struct front **out, struct errmsg *e
 	f->ctx = c->ctx;
 	f->kernel_cache = c->kernel_cache;
 	fuse_log_route(NULL); // the sentence tells it, once
+	f->mountpoint = strdup(c->mountpoint);
+	if (!f->mountpoint)
+		return errmsg_set(err, ENOMEM, "out of memory for the mount");
 	r = tree_init(&f->tree, c, err);
 	if (!r)
 		r = new_session(f, c, err);
@@ -116,23 +124,53 @@ int front_new(const struct front_config *c, struct front **out, struct errmsg *e
 	return 0;
 }
 
+// While the kernel forgets it may wait for answers to reads that are on their way: the workers go
+// on until it is done. Not for ever: such an answer may wait for a backing store that hangs.
+static void stop_and_wait_for_forgetting(struct front *f)
+{
+	struct timespec until;
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += PATIENCE_S;
+	int r = 0;
+	with_lock(&f->lock);
+	f->stopping = true;
+	while (f->forgetting > 0 && !r)
+		r = pthread_cond_timedwait(&f->news, &f->lock, &until);
+}
+
+static bool still_forgetting(struct front *f)
+{
+	with_lock(&f->lock);
+	return f->forgetting > 0;
+}
+
+// Closes the connection first, which fails what is still open or waiting, and then detaches the
+// mount: it cannot hang on an open file.
+static void end_mount(struct front *f)
+{
+	if (!f->stuck && !still_forgetting(f)) {
+		fuse_session_unmount(f->session);
+		return;
+	}
+	// A thread of our own that waits inside has the connection open as well.
+	autoclose int fd = fcntl(fuse_session_fd(f->session), F_DUPFD_CLOEXEC, 0);
+	mountpoint_force(f->mountpoint, f->device, fd);
+	fuse_session_unmount(f->session);
+	mountpoint_abort(f->device, fd);
+}
+
 int front_run(struct front *f)
 {
 	int r = workers_start(f);
 	if (!r)
 		r = workers_wait(f);
-	(void)pthread_mutex_lock(&f->lock);
-	f->stopping = true;
-	// While the kernel forgets it may wait for answers to reads that are on their way: the
-	// workers go on until it is done.
-	while (f->forgetting > 0)
-		(void)pthread_cond_wait(&f->news, &f->lock);
-	(void)pthread_mutex_unlock(&f->lock);
-	workers_join(f);
-	// Closes the connection first, which fails what is still open or waiting, and then detaches
-	// the mount: it cannot hang on an open file.
-	fuse_session_unmount(f->session);
-	return r;
+	stop_and_wait_for_forgetting(f);
+	f->stuck = workers_join(f) != 0;
+	end_mount(f);
+	if (!f->stuck)
+		return r;
+	fuse_log_unroute(); // the logger need not stay as long as the threads
+	return -ETIMEDOUT;
 }
 
 void front_stop(struct front *f)
@@ -166,9 +204,10 @@ void front_forget(struct front *f, size_t i)
 		return; // the connection's end takes the cache with it
 
 	wait_for_replies(&f->tree.nodes[i]);
-	// -ENOENT: the kernel has never heard of the file.
+	// -ENOENT: the kernel has never heard of the file; -ENOSYS: it has not said hello yet, and
+	// caches nothing.
 	int r = fuse_lowlevel_notify_inval_inode(f->session, tree_ino(i), 0, 0);
-	if (r && r != -ENOENT)
+	if (r && r != -ENOENT && r != -ENOSYS)
 		log_warning(f->log, "%s: the kernel would not drop cached pages: %s",
 			f->tree.nodes[i].name, strerror(-r));
 
@@ -184,12 +223,15 @@ void front_free(struct front **fp)
 	if (!f)
 		return;
 	*fp = NULL;
+	if (f->stuck)
+		return;
 	if (f->session) {
 		fuse_session_unmount(f->session);
 		fuse_session_destroy(f->session);
 	}
 	fuse_log_unroute();
 	tree_destroy(&f->tree);
+	free(f->mountpoint);
 	(void)pthread_key_delete(f->self);
 	(void)pthread_cond_destroy(&f->news);
 	(void)pthread_mutex_destroy(&f->lock);

@@ -43,7 +43,9 @@ struct front_config {
 // /dev/fuse), ...
 int front_new(const struct front_config *c, struct front **out, struct errmsg *err) must_use;
 // Serves until unmounted or front_stop(), then finishes the requests begun and unmounts, also while
-// files are open (they get ENOTCONN from then on). Once per front. 0 or -errno.
+// files are open (they get ENOTCONN from then on). Once per front. 0 or -errno. -ETIMEDOUT: a
+// backing store hangs, and requests in it were given up; the mount is gone, but threads are still
+// inside the disks, so that nothing of them may be freed and the process must end now.
 int front_run(struct front *f) must_use;
 // Asks front_run to return; returns at once. Any thread, before front_run too; not from a signal
 // handler.
@@ -53,6 +55,7 @@ void front_stop(struct front *f);
 // reads that are being handed over. Never from a request's thread and with no lock held: the kernel
 // may wait for our replies. Not after front_free().
 void front_forget(struct front *f, size_t i);
-void front_free(struct front **f); // unmounts if still mounted
+// Unmounts if still mounted. Frees nothing after -ETIMEDOUT.
+void front_free(struct front **f);
 
 #endif

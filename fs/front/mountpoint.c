@@ -7,8 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -144,4 +147,42 @@ int mountpoint_check(const struct front_config *c, struct errmsg *err)
 	if (!r)
 		r = check_device(err);
 	return r;
+}
+
+bool mountpoint_device(const char *mountpoint, unsigned *minor)
+{
+	struct statx st;
+	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC, 0, &st))
+		return false;
+	*minor = st.stx_dev_minor;
+	return st.stx_dev_major == 0;
+}
+
+// Unmounted by somebody, or broken already: then number and path may be another mount's.
+static bool connected(int fd)
+{
+	struct pollfd p = {.fd = fd};
+	return poll(&p, 1, 0) == 0;
+}
+
+void mountpoint_force(const char *mountpoint, unsigned minor, int fd)
+{
+	unsigned found;
+	if (geteuid() != 0 || !connected(fd) || !mountpoint_device(mountpoint, &found) ||
+		found != minor)
+		return;
+	// The first breaks the connection, and unmounts what no file is open in.
+	if (umount2(mountpoint, MNT_FORCE))
+		(void)umount2(mountpoint, MNT_DETACH);
+}
+
+void mountpoint_abort(unsigned minor, int fd)
+{
+	char path[64];
+	if (!connected(fd))
+		return;
+	(void)snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort", minor);
+	autoclose int control = open(path, O_WRONLY | O_CLOEXEC);
+	if (control >= 0 && write(control, "1", 1) < 0)
+		return;
 }

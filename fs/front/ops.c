@@ -154,8 +154,8 @@ static void op_readdir(
 	(void)fi;
 	struct front *f = front_of(req);
 	char *buf = worker_reply_buffer(f);
-	if (!buf || off < 0) {
-		(void)fuse_reply_err(req, buf ? EINVAL : ENOMEM);
+	if (off < 0) {
+		(void)fuse_reply_err(req, EINVAL);
 		return;
 	}
 	if (size > DISK_IO_MAX)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Requests on an open disk file.
 //
-// READ   kernel -> clamp the offset, then the length -> disk_read into the thread's own buffer
-//               -> still allowed? -> reply
-// WRITE  kernel -> clamp -> disk_write from the thread's request buffer -> reply
+// READ   kernel -> a thread free for this disk? -> clamp the offset, then the length
+//               -> disk_read into the thread's own buffer -> still allowed? -> reply
+// WRITE  kernel -> clamp -> a thread free? -> disk_write from the thread's request buffer -> reply
 #include "front_internal.h"
 
 #include "disk.h"
@@ -64,6 +64,23 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)fuse_reply_err(req, 0); // nothing is kept per open file
 }
 
+static void run_read(struct front *f, const struct request *q)
+{
+	struct node *n = q->node;
+	size_t len = (size_t)extent_clamp(q->off, q->len, disk_size(n->disk));
+	char *buf = worker_reply_buffer(f);
+	int r = len > 0 ? disk_read(n->disk, q->off, buf, len) : disk_check(n->disk);
+	// From here on front_forget() waits for us, and the disk may have been stopped since.
+	(void)atomic_fetch_add(&n->replying, 1);
+	if (!r)
+		r = disk_check(n->disk);
+	if (r)
+		(void)fuse_reply_err(q->req, -r);
+	else
+		(void)fuse_reply_buf(q->req, buf, len);
+	(void)atomic_fetch_sub(&n->replying, 1);
+}
+
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	(void)fi;
@@ -74,22 +91,19 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 		(void)fuse_reply_err(req, EINVAL);
 		return;
 	}
-	size_t len = (size_t)extent_clamp((uint64_t)off, size, disk_size(n->disk));
-	char *buf = worker_reply_buffer(front_of(req));
-	if (!buf) {
-		(void)fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	int r = len > 0 ? disk_read(n->disk, (uint64_t)off, buf, len) : disk_check(n->disk);
-	// From here on front_forget() waits for us, and the disk may have been stopped since.
-	(void)atomic_fetch_add(&n->replying, 1);
-	if (!r)
-		r = disk_check(n->disk);
+	admit(front_of(req),
+		&(struct request){
+			.req = req, .node = n, .run = run_read, .off = (uint64_t)off, .len = size});
+}
+
+static void run_write(struct front *f, const struct request *q)
+{
+	(void)f;
+	int r = q->len > 0 ? disk_write(q->node->disk, q->off, q->data, (size_t)q->len) : 0;
 	if (r)
-		(void)fuse_reply_err(req, -r);
+		(void)fuse_reply_err(q->req, -r);
 	else
-		(void)fuse_reply_buf(req, buf, len);
-	(void)atomic_fetch_sub(&n->replying, 1);
+		(void)fuse_reply_write(q->req, (size_t)q->len);
 }
 
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
@@ -111,11 +125,12 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 	}
 	if (len > DISK_IO_MAX)
 		len = DISK_IO_MAX;
-	int r = len > 0 ? disk_write(n->disk, (uint64_t)off, buf, len) : 0;
-	if (r)
-		(void)fuse_reply_err(req, -r);
-	else
-		(void)fuse_reply_write(req, len);
+	admit(front_of(req), &(struct request){.req = req,
+				     .node = n,
+				     .run = run_write,
+				     .off = (uint64_t)off,
+				     .len = len,
+				     .data = buf});
 }
 
 // close(2). Every acknowledged write is in the backing file already and had its error then, so
@@ -127,13 +142,19 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)fuse_reply_err(req, 0);
 }
 
+static void run_fsync(struct front *f, const struct request *q)
+{
+	(void)f;
+	(void)fuse_reply_err(q->req, -disk_flush(q->node->disk));
+}
+
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	(void)datasync; // the size and the times never change
 	(void)fi;
 	struct node *n = disk_node(req, ino);
 	if (n)
-		(void)fuse_reply_err(req, -disk_flush(n->disk));
+		admit(front_of(req), &(struct request){.req = req, .node = n, .run = run_fsync});
 }
 
 static int zero_range(struct disk *d, int mode, uint64_t off, uint64_t len)
@@ -152,6 +173,20 @@ static int allocate(struct disk *d, uint64_t off, uint64_t len)
 	return disk_allocate(d, off, len);
 }
 
+static void run_fallocate(struct front *f, const struct request *q)
+{
+	struct node *n = q->node;
+	int r = -EOPNOTSUPP;
+	if (tree_node_read_only(&f->tree, n))
+		r = -EROFS;
+	else if (q->mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) ||
+		 (q->mode & ~FALLOC_FL_KEEP_SIZE) == FALLOC_FL_ZERO_RANGE)
+		r = zero_range(n->disk, q->mode, q->off, q->len);
+	else if ((q->mode & ~FALLOC_FL_KEEP_SIZE) == 0)
+		r = allocate(n->disk, q->off, q->len);
+	(void)fuse_reply_err(q->req, -r);
+}
+
 void op_fallocate(
 	fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi)
 {
@@ -159,17 +194,16 @@ void op_fallocate(
 	struct node *n = disk_node(req, ino);
 	if (!n)
 		return;
-	int r = -EOPNOTSUPP;
-	if (off < 0 || len <= 0)
-		r = -EINVAL;
-	else if (tree_node_read_only(&front_of(req)->tree, n))
-		r = -EROFS;
-	else if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) ||
-		 (mode & ~FALLOC_FL_KEEP_SIZE) == FALLOC_FL_ZERO_RANGE)
-		r = zero_range(n->disk, mode, (uint64_t)off, (uint64_t)len);
-	else if ((mode & ~FALLOC_FL_KEEP_SIZE) == 0)
-		r = allocate(n->disk, (uint64_t)off, (uint64_t)len);
-	(void)fuse_reply_err(req, -r);
+	if (off < 0 || len <= 0) {
+		(void)fuse_reply_err(req, EINVAL);
+		return;
+	}
+	admit(front_of(req), &(struct request){.req = req,
+				     .node = n,
+				     .run = run_fallocate,
+				     .off = (uint64_t)off,
+				     .len = (uint64_t)len,
+				     .mode = mode});
 }
 
 // Only SEEK_DATA and SEEK_HOLE come here. A disk is all data, and the one hole is at its end.

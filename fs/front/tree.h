@@ -18,11 +18,16 @@
 
 #define TREE_ROOT_INO 1
 
+struct request;
+
 struct node {
 	char *name;
 	struct disk *disk; // borrowed
 	// Reads whose plaintext is on its way to the kernel: see front_forget().
 	atomic_uint replying;
+	// See admit.c: threads that serve the disk, and requests put by until one of them is free.
+	atomic_uint inside, waiting;
+	struct request *first, *last; // those put by, guarded by the front's lock
 };
 
 struct tree {

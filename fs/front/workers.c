@@ -7,36 +7,54 @@
 
 #include "disk.h"
 #include "log.h"
+#include "scope.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 // More than the cores, so that requests waiting for a backing store leave some for the others;
-// few enough that their buffers (2 MiB each once used) stay a third of the daemon's budget.
+// few enough that their buffers (2 MiB each) stay a third of the daemon's budget.
 #define WORKERS_USUAL 10u
 // When nothing at all was answered for STALL_NS with all of them busy, more are added, so that the
-// other disks go on while one store hangs.
+// other disks go on while one store hangs. (admit.c sees to it that one disk cannot have them all.)
 #define WORKERS_MOST 64u
 #define STALL_NS 500000000l
-#define REPLY_ALIGN 4096u
+// Between two attempts to receive a request when memory was short.
+#define RETRY_NS 20000000l
+// At the end: how long no request at all may come to its end before the rest is given up.
+#define PATIENCE_MS 5000u
+// A request is at most libfuse's FUSE_BUFFER_HEADER_SIZE and the data of a write. A worker's buffer
+// is one huge page where the kernel has one: with 4 KiB pages each copy in and out of it costs
+// more.
+#define REQUEST_HEAD 4096u
+#define BUFFER_SIZE (2u << 20)
 
-static void free_buffers(struct worker *w)
+static int make_buffer(struct worker *w)
+{
+	_Static_assert(REQUEST_HEAD + DISK_IO_MAX <= BUFFER_SIZE, "a request fits");
+	w->in.mem = aligned_alloc(BUFFER_SIZE, BUFFER_SIZE);
+	if (!w->in.mem)
+		return -ENOMEM;
+	if (!w->extra)
+		(void)madvise(w->in.mem, BUFFER_SIZE, MADV_HUGEPAGE);
+	return 0;
+}
+
+static void worker_free(struct worker *w)
 {
 	free(w->in.mem);
-	w->in = (struct fuse_buf){0};
-	free(w->reply);
-	w->reply = NULL;
+	free(w);
 }
 
 void *worker_reply_buffer(struct front *f)
 {
-	struct worker *w = pthread_getspecific(f->self);
-	if (!w->reply)
-		w->reply = aligned_alloc(REPLY_ALIGN, DISK_IO_MAX);
-	return w->reply;
+	// A request that is answered with data has no data of its own: its words are in the head.
+	const struct worker *w = pthread_getspecific(f->self);
+	return (char *)w->in.mem + REQUEST_HEAD;
 }
 
 static void end_loop(struct front *f, int error)
@@ -59,16 +77,21 @@ static int add_worker(struct front *f)
 		return -ENOMEM;
 	w->front = f;
 	w->extra = f->worker_count >= WORKERS_USUAL;
+	int r = make_buffer(w);
+	if (r) {
+		free(w);
+		return r;
+	}
 	// Signals are for the threads that expect them.
 	sigset_t all;
 	sigset_t before;
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_BLOCK, &all, &before);
-	int r = pthread_create(&w->thread, NULL, worker_main, w);
+	r = -pthread_create(&w->thread, NULL, worker_main, w);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r) {
-		free(w);
-		return -r;
+		worker_free(w);
+		return r;
 	}
 	w->next = f->workers;
 	f->workers = w;
@@ -79,6 +102,7 @@ static int add_worker(struct front *f)
 // The caller took the last idle thread's place.
 static void relieve(struct front *f)
 {
+	int r = 0;
 	if (atomic_load(&f->saturated))
 		return;
 	(void)pthread_mutex_lock(&f->lock);
@@ -88,11 +112,30 @@ static void relieve(struct front *f)
 		atomic_store(&f->saturated, true);
 		(void)pthread_cond_broadcast(&f->news);
 	} else if (atomic_load(&f->idle) == 0) {
-		int r = add_worker(f);
-		if (r)
-			log_warning(f->log, "cannot start another thread: %s", strerror(-r));
+		r = add_worker(f);
 	}
 	(void)pthread_mutex_unlock(&f->lock);
+	if (r)
+		log_warning(f->log, "cannot start another thread: %s", strerror(-r));
+}
+
+// Whether this thread, one of those added while a store hung, is not needed any more. It is not in
+// the list then, and nobody waits for it.
+static bool retire(struct worker *w)
+{
+	struct front *f = w->front;
+	if (!w->extra || atomic_load(&f->idle) < WORKERS_USUAL)
+		return false;
+	with_lock(&f->lock);
+	if (f->stopping || f->ended)
+		return false;
+	struct worker **at = &f->workers;
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	f->worker_count--;
+	(void)pthread_detach(w->thread);
+	return true;
 }
 
 static void serve(struct worker *w)
@@ -104,8 +147,6 @@ static void serve(struct worker *w)
 	if (atomic_load(&f->hello) == 1 && atomic_compare_exchange_strong(&f->hello, &said, 2) &&
 		f->ready)
 		f->ready(f->ctx);
-	if (w->extra)
-		free_buffers(w);
 }
 
 // The one place where a worker is cancelled: a request that was begun is always finished.
@@ -115,6 +156,20 @@ static int receive(struct worker *w)
 	int got = fuse_session_receive_buf(w->front->session, &w->in);
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	return got;
+}
+
+// The kernel may be short of memory for a moment: no reason to end a mount under somebody's
+// filesystem.
+static bool passes(int got)
+{
+	return got == -EINTR || got == -EAGAIN || got == -ENOMEM;
+}
+
+static void pause_after(int got)
+{
+	const struct timespec pause = {.tv_nsec = RETRY_NS};
+	if (got != -EINTR)
+		(void)nanosleep(&pause, NULL);
 }
 
 // AddressSanitizer does not know that a cancelled thread leaves its stack behind: the frames on it
@@ -129,8 +184,10 @@ __attribute__((no_sanitize_address)) static void *worker_main(void *arg)
 		(void)atomic_fetch_add(&f->idle, 1);
 		int got = receive(w);
 		bool last = atomic_fetch_sub(&f->idle, 1) == 1;
-		if (got == -EINTR)
+		if (passes(got)) {
+			pause_after(got);
 			continue;
+		}
 		if (got <= 0) {
 			r = got;
 			break;
@@ -140,8 +197,13 @@ __attribute__((no_sanitize_address)) static void *worker_main(void *arg)
 		serve(w);
 		if (fuse_session_exited(f->session))
 			break;
+		if (retire(w)) {
+			worker_free(w);
+			return NULL;
+		}
 	}
 	end_loop(f, r);
+	(void)atomic_fetch_add(&f->idle, 1);
 	return NULL;
 }
 
@@ -153,58 +215,94 @@ int workers_start(struct front *f)
 	return r;
 }
 
-// All threads were busy a moment ago. Watches, with the lock held, until that is over.
-static void watch_stall(struct front *f)
+static struct timespec after_ns(long ns)
 {
-	unsigned long served = atomic_load(&f->served);
 	struct timespec t;
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_nsec += STALL_NS;
+	t.tv_nsec += ns;
 	t.tv_sec += t.tv_nsec / 1000000000l;
 	t.tv_nsec %= 1000000000l;
+	return t;
+}
+
+// All threads were busy a moment ago. Watches, with the lock held, until that is over, and returns
+// how many there were if it had to add some.
+static unsigned watch_stall(struct front *f)
+{
+	unsigned long served = atomic_load(&f->served);
+	struct timespec t = after_ns(STALL_NS);
 	int r = 0;
 	while (r == 0 && !f->stopping && !f->ended)
 		r = pthread_cond_timedwait(&f->news, &f->lock, &t);
 	if (f->stopping || f->ended)
-		return;
+		return 0;
 	// In this order: a thread that becomes busy in between reports it again.
 	atomic_store(&f->saturated, false);
 	if (atomic_load(&f->idle) > 0)
-		return;
+		return 0;
 	atomic_store(&f->saturated, true);
-	if (atomic_load(&f->served) != served || f->worker_count >= WORKERS_MOST)
-		return;
-	log_warning(f->log, "all %u threads wait for backing files that do not answer; adding more",
-		f->worker_count);
+	unsigned before = f->worker_count;
+	if (atomic_load(&f->served) != served || before >= WORKERS_MOST)
+		return 0;
 	for (unsigned i = 0; i < WORKERS_USUAL && f->worker_count < WORKERS_MOST; i++)
 		if (add_worker(f))
-			return;
+			break;
+	return before;
 }
 
 int workers_wait(struct front *f)
 {
 	(void)pthread_mutex_lock(&f->lock);
 	while (!f->stopping && !f->ended) {
-		if (atomic_load(&f->saturated))
-			watch_stall(f);
-		else
+		if (!atomic_load(&f->saturated)) {
 			(void)pthread_cond_wait(&f->news, &f->lock);
+			continue;
+		}
+		unsigned stuck = watch_stall(f);
+		if (!stuck)
+			continue;
+		(void)pthread_mutex_unlock(&f->lock);
+		log_warning(f->log,
+			"all %u threads wait for backing files that do not answer; adding more",
+			stuck);
+		(void)pthread_mutex_lock(&f->lock);
 	}
 	int r = f->error;
 	(void)pthread_mutex_unlock(&f->lock);
 	return r;
 }
 
-void workers_join(struct front *f)
+// A worker cancelled in receive() counts as idle for good, as does one that ended.
+static int wait_until_idle(struct front *f)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	unsigned long served = atomic_load(&f->served);
+	for (unsigned ms = 0; atomic_load(&f->idle) < f->worker_count; ms++) {
+		if (ms == PATIENCE_MS)
+			return -ETIMEDOUT;
+		(void)nanosleep(&pause, NULL);
+		unsigned long now = atomic_load(&f->served);
+		if (now != served)
+			ms = 0;
+		served = now;
+	}
+	return 0;
+}
+
+int workers_join(struct front *f)
 {
 	// Nobody adds to the list any more, so it is walked without the lock.
 	for (struct worker *w = f->workers; w; w = w->next)
 		(void)pthread_cancel(w->thread);
+	int r = wait_until_idle(f);
+	if (r)
+		return r;
 	while (f->workers) {
 		struct worker *w = f->workers;
 		f->workers = w->next;
 		(void)pthread_join(w->thread, NULL);
-		free_buffers(w);
-		free(w);
+		worker_free(w);
 	}
+	f->worker_count = 0;
+	return 0;
 }

@@ -260,6 +260,12 @@ int lease_open_status(struct lease *l)
 	}
 }
 
+// The policy never changes.
+uint64_t lease_grace_unreachable_ms(const struct lease *l)
+{
+	return l->rules.policy.grace_unreachable_ms;
+}
+
 void lease_view(struct lease *l, struct lease_view *out)
 {
 	with_lock(&l->lock);

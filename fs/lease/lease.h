@@ -120,6 +120,8 @@ int lease_check(struct lease *l) must_use;
 int lease_open_status(struct lease *l) must_use;
 
 void lease_view(struct lease *l, struct lease_view *out);
+// As given at lease_new(): how long it lives without an answer.
+uint64_t lease_grace_unreachable_ms(const struct lease *l);
 const char *lease_state_name(
 	enum lease_state s); // "active", "grace-denied", "grace-unreachable", "stopped"
 const char *lease_cause_name(

@@ -2,6 +2,7 @@
 // One question about one key version, and what follows from its answer for the disks bound to it.
 #include "monitor_internal.h"
 
+#include "keydates.h"
 #include "log.h"
 #include "scope.h"
 #include "secret.h"
@@ -43,8 +44,8 @@ void verdict_fill(const struct disk *d, const struct agent_answer *a, uint64_t a
 		.nbf = info.nbf,
 		.exp = info.exp};
 	if (a->verdict == CMK_GRANTED)
-		expiry_sentence(&d->binding, info.nbf, info.exp,
-			clock_wall_s(k->monitor->config.clock), out->sentence,
+		(void)key_dates_judge(d->binding.key_url, d->binding.key_version, info.nbf,
+			info.exp, clock_wall_s(k->monitor->config.clock), out->sentence,
 			sizeof(out->sentence));
 	else
 		(void)snprintf(out->sentence, sizeof(out->sentence), "%s", a->sentence);
@@ -66,6 +67,7 @@ bool ask_describe(struct disk *d)
 	bool changed =
 		!g->info_known || g->view.info.nbf != info.nbf || g->view.info.exp != info.exp;
 	g->info_known = true;
+	g->described_ns = clock_boot_ns(k->monitor->config.clock);
 	g->view.info = info;
 	return changed;
 }
@@ -138,13 +140,17 @@ static void resume(struct key *k, struct group *g, const struct lease_verdict *v
 	struct monitor *m = k->monitor;
 	for (size_t i = 0; i < g->count && !atomic_load(&m->stopping); i++) {
 		struct disk *d = g->disks[i];
+		struct opening *o = NULL;
 		struct errmsg err = {""};
-		if (!lease_resumes_itself(d->lease) || lease_judge(d->lease, v) < 0)
+		if (!lease_resumes_itself(d->lease) || lease_judge(d->lease, v) < 0 ||
+			resumer_has(m, d))
 			continue;
-		int r = unlock_disk(d, false, &err);
-		if (r == 0)
+		int r = unlock_ask(d, false, &o, &err);
+		if (r == 0) {
+			resumer_push(m, o);
 			continue;
-		log_warning(m->config.log, "a stopped disk does not resume yet: %s", err.text);
+		}
+		resume_failed(d, r, &err);
 		// The store is gone again: do not wait for it once per disk.
 		if (r == -EHOSTUNREACH || r == -EKEYREVOKED)
 			return;
@@ -163,8 +169,10 @@ bool ask_group(struct key *k, struct group *g, uint32_t *retry_after_ms, struct 
 	log_change(k, g, d, out);
 	bool proof = deliver(g, out);
 	waker_ring(&k->monitor->timekeeper);
-	if (answer.verdict != CMK_GRANTED)
+	if (answer.verdict != CMK_GRANTED) {
+		resumer_drop(k->monitor, g);
 		return proof;
+	}
 	// Told before the attributes are asked for: a store that hangs over those must not cost the
 	// grant it has just given.
 	if (ask_describe(d)) {

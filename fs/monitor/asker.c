@@ -23,8 +23,11 @@ static void answer_checks(
 		q->result = verdict_errno(v->verdict);
 		if (q->result == 0)
 			q->result = lease_judge(q->disk->lease, v);
-		if (q->result < 0)
-			(void)errmsg_set(&q->err, -q->result, "%s", v->sentence);
+		if (q->result == 0)
+			continue;
+		(void)errmsg_set(&q->err, -q->result, "%s", v->sentence);
+		if (q->disk->opener.name)
+			errmsg_prefix(&q->err, "%s", q->disk->opener.name);
 	}
 }
 
@@ -67,16 +70,43 @@ static void ask_round(struct key *k, struct request *requests)
 	schedule_answered(&k->schedule, good, retry_after_ms, now_ns(k));
 }
 
+// The resumer goes on with it; whoever waits may leave from now on.
+static void hand_over(struct key *k, struct request *q, struct opening *o)
+{
+	{
+		with_lock(&k->lock);
+		o->waiter = q;
+		q->opening = o;
+		(void)pthread_cond_broadcast(&k->answered);
+	}
+	resumer_push(k->monitor, o);
+}
+
+// The rest of the requests: those to check, and those that are answered already.
+static struct request *begin_unlocks(struct key *k, struct request *requests, bool *check)
+{
+	struct request **at = &requests;
+	while (*at) {
+		struct request *q = *at;
+		struct opening *o = NULL;
+		if (q->kind == REQUEST_UNLOCK)
+			q->result = unlock_ask(q->disk, true, &o, &q->err);
+		else
+			*check = true;
+		if (!o) {
+			at = &q->next;
+			continue;
+		}
+		*at = q->next; // q may be gone once it is handed over
+		hand_over(k, q, o);
+	}
+	return requests;
+}
+
 uint64_t asker_step(struct key *k)
 {
-	struct request *requests = take_requests(k);
 	bool check = now_ns(k) >= k->schedule.due_ns;
-	for (struct request *q = requests; q; q = q->next) {
-		if (q->kind == REQUEST_UNLOCK)
-			q->result = unlock_disk(q->disk, true, &q->err);
-		else
-			check = true;
-	}
+	struct request *requests = begin_unlocks(k, take_requests(k), &check);
 	if (check)
 		ask_round(k, requests);
 	publish(k);
@@ -104,12 +134,16 @@ static bool wait_for_work(struct key *k, uint64_t next)
 	return waker_wait(&k->waker, k->monitor->config.clock, next, fd);
 }
 
+void asker_close(struct key *k)
+{
+	with_lock(&k->lock);
+	k->closed = true;
+	(void)pthread_cond_broadcast(&k->answered);
+}
+
 static void close_requests(struct key *k)
 {
-	{
-		with_lock(&k->lock);
-		k->closed = true;
-	}
+	asker_close(k);
 	struct request *rest = take_requests(k);
 	for (struct request *q = rest; q; q = q->next)
 		q->result = errmsg_set(&q->err, EBUSY, UNMOUNTING);
@@ -126,31 +160,4 @@ void *asker_main(void *key)
 	}
 	close_requests(k);
 	return NULL;
-}
-
-static int ask_for(struct disk *d, enum request_kind kind, struct errmsg *err)
-{
-	struct key *k = d->key;
-	struct request q = {.kind = kind, .disk = d, .result = -EBUSY, .err = {UNMOUNTING}};
-	with_lock(&k->lock);
-	if (!k->closed) {
-		q.next = k->requests;
-		k->requests = &q;
-		waker_ring(&k->waker);
-		while (!q.done)
-			(void)pthread_cond_wait(&k->answered, &k->lock);
-	}
-	if (q.result < 0 && err)
-		*err = q.err;
-	return q.result;
-}
-
-int monitor_check(struct monitor *m, int disk, struct errmsg *err)
-{
-	return ask_for(m->disks[disk], REQUEST_CHECK, err);
-}
-
-int monitor_unlock(struct monitor *m, int disk, struct errmsg *err)
-{
-	return ask_for(m->disks[disk], REQUEST_UNLOCK, err);
 }

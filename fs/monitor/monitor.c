@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #define INTERVAL_DEFAULT_MS 60000
 
@@ -21,7 +22,11 @@ int monitor_new(const struct monitor_config *c, struct monitor **out)
 	int r = waker_open(&m->timekeeper);
 	if (r < 0)
 		return r;
-	(void)pthread_mutex_init(&m->opening, NULL);
+	r = resumer_init(&m->resumer);
+	if (r < 0) {
+		waker_close(&m->timekeeper);
+		return r;
+	}
 	*out = TAKE(m);
 	return 0;
 }
@@ -49,7 +54,11 @@ int monitor_add_key(struct monitor *m, const struct key_source *source)
 	k->monitor = m;
 	k->source = *source;
 	(void)pthread_mutex_init(&k->lock, NULL);
-	(void)pthread_cond_init(&k->answered, NULL);
+	pthread_condattr_t attr;
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&k->answered, &attr);
+	(void)pthread_condattr_destroy(&attr);
 	uint64_t now = clock_boot_ns(m->config.clock);
 	schedule_init(&k->schedule, m->config.interval_ms, now + m->key_count, now);
 	k->next_check_ns = k->schedule.due_ns;
@@ -73,6 +82,20 @@ static int find_group(struct key *k, const char *version, struct group **out)
 	return 1;
 }
 
+// A key is asked thrice in the shortest time that one of its disks lives without an answer, or that
+// disk would stop although the store grants everything.
+static void limit_interval(struct key *k, const struct lease *lease)
+{
+	uint64_t most_ms = lease_grace_unreachable_ms(lease) / 3;
+	if (most_ms == 0)
+		most_ms = 1;
+	if (k->schedule.interval_ns / NS_PER_MS <= most_ms)
+		return;
+	schedule_init(
+		&k->schedule, most_ms, k->schedule.random, clock_boot_ns(k->monitor->config.clock));
+	k->next_check_ns = k->schedule.due_ns;
+}
+
 int monitor_add_disk(struct monitor *m, int key, const struct binding *b, struct lease *lease,
 	const struct disk_opener *opener)
 {
@@ -93,42 +116,44 @@ int monitor_add_disk(struct monitor *m, int key, const struct binding *b, struct
 	}
 	k->group_count += (size_t)fresh;
 	d->group->disks[d->group->count++] = d;
+	limit_interval(k, lease);
 	m->disks[m->disk_count] = TAKE(d);
 	return (int)m->disk_count++;
 }
 
-int monitor_first_unlock(struct monitor *m, int disk, struct errmsg *err)
+// Signals are for the threads that the rest of the program chose.
+static int start_thread(pthread_t *t, void *(*main)(void *), void *ctx, const char *name)
 {
-	return unlock_disk(m->disks[disk], true, err);
-}
-
-static int start_threads(struct monitor *m)
-{
-	int r = pthread_create(&m->timekeeper_thread, NULL, timekeeper_main, m);
-	if (r != 0)
-		return -r;
-	m->timekeeper_running = true;
-	(void)pthread_setname_np(m->timekeeper_thread, "timekeeper");
-	for (size_t i = 0; i < m->key_count; i++) {
-		struct key *k = m->keys[i];
-		r = pthread_create(&k->thread, NULL, asker_main, k);
-		if (r != 0)
-			return -r;
-		k->running = true;
-		(void)pthread_setname_np(k->thread, "asker");
-	}
-	return 0;
-}
-
-int monitor_start(struct monitor *m)
-{
-	// Signals are for the threads that the rest of the program chose.
 	sigset_t all;
 	sigset_t before;
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	int r = start_threads(m);
+	int r = pthread_create(t, NULL, main, ctx);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r == 0)
+		(void)pthread_setname_np(*t, name);
+	return -r;
+}
+
+int monitor_keep_time(struct monitor *m)
+{
+	int r = start_thread(&m->timekeeper_thread, timekeeper_main, m, "timekeeper");
+	m->timekeeper_running = r == 0;
+	return r;
+}
+
+int monitor_start(struct monitor *m)
+{
+	int r = m->timekeeper_running ? 0 : monitor_keep_time(m);
+	if (r == 0) {
+		r = start_thread(&m->resumer.thread, resumer_main, m, "resumer");
+		m->resumer.running = r == 0;
+	}
+	for (size_t i = 0; r == 0 && i < m->key_count; i++) {
+		struct key *k = m->keys[i];
+		r = start_thread(&k->thread, asker_main, k, "asker");
+		k->running = r == 0;
+	}
 	return r;
 }
 
@@ -151,24 +176,38 @@ static void free_key(struct key *k)
 	free(k);
 }
 
-void monitor_free(struct monitor **mp)
+void monitor_stop(struct monitor *m)
+{
+	atomic_store(&m->stopping, true);
+	// Before anybody waits for askers that may sit in a slow question: the keys go now.
+	lock_all(m);
+	waker_ring(&m->timekeeper);
+	for (size_t i = 0; i < m->key_count; i++) {
+		asker_close(m->keys[i]);
+		waker_ring(&m->keys[i]->waker);
+	}
+}
+
+int monitor_free(struct monitor **mp)
 {
 	struct monitor *m = TAKE(*mp);
 	if (!m)
-		return;
-	atomic_store(&m->stopping, true);
-	// Before waiting for askers that may sit in a slow question: the keys go now. And once more
-	// afterwards, for a question that ended in an unlock meanwhile.
-	lock_all(m);
-	waker_ring(&m->timekeeper);
-	for (size_t i = 0; i < m->key_count; i++)
-		waker_ring(&m->keys[i]->waker);
+		return 0;
+	monitor_stop(m);
 	if (m->timekeeper_running)
 		(void)pthread_join(m->timekeeper_thread, NULL);
-	for (size_t i = 0; i < m->key_count; i++)
+	m->timekeeper_running = false;
+	for (size_t i = 0; i < m->key_count; i++) {
 		if (m->keys[i]->running)
 			(void)pthread_join(m->keys[i]->thread, NULL);
+		m->keys[i]->running = false;
+	}
+	int r = resumer_end(m);
+	// Once more, for a question that ended in an unlock meanwhile. A header that is read still
+	// starts nothing any more: its grant is older than this stop.
 	lock_all(m);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < m->key_count; i++)
 		free_key(m->keys[i]);
 	for (size_t i = 0; i < m->disk_count; i++)
@@ -176,8 +215,9 @@ void monitor_free(struct monitor **mp)
 	free(m->keys);
 	free(m->disks);
 	waker_close(&m->timekeeper);
-	(void)pthread_mutex_destroy(&m->opening);
+	resumer_destroy(&m->resumer);
 	free(m);
+	return 0;
 }
 
 void monitor_view(struct monitor *m, int disk, struct monitor_view *out)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Asks key agents when it is time, and keeps time; talks to leases only. One asker thread per key
-// (a hung store delays no other key), one timekeeper thread for the deadlines.
+// (a hung store delays no other key), one timekeeper thread for the deadlines, one resumer thread
+// for reading headers (a hung backing store delays no question).
 #ifndef CMK_MONITOR_H
 #define CMK_MONITOR_H
 
@@ -35,43 +36,59 @@ struct key_source {
 
 // How the monitor turns a slot secret into a data key: volume.h in the program. The header is read
 // afresh each time and must be the same disk as at the first time (UUID and digest). Called by
-// several threads, but one at a time.
+// one thread at a time: that of monitor_first_unlock, later the resumer. name: how sentences and
+// the log call the disk, NULL not at all; borrowed. A sentence of unlock may begin with it.
 struct disk_opener {
 	int (*unlock)(void *ctx, const struct binding *b, const struct secret *slot_secret,
 		struct secret **dek, struct errmsg *err);
 	void *ctx;
+	const char *name;
 };
 
 struct monitor_config {
 	const struct clock_source *clock;
 	struct logger *log;
-	uint64_t interval_ms; // default 60 000, jittered by +-10 %
+	// Default 60 000, jittered by +-10 %. A key is asked more often if a third of the shortest
+	// grace_unreachable among its disks is less.
+	uint64_t interval_ms;
 };
 
 int monitor_new(const struct monitor_config *c, struct monitor **out) must_use;
-// Locks every lease at once, then ends the threads; waits for a question under way (its deadline).
-// No other call may be under way. NULL allowed.
-void monitor_free(struct monitor **m);
+// Any thread, once everything is added. Wipes every key at once; whoever is in monitor_check or
+// monitor_unlock comes back, after the question under way at the latest.
+void monitor_stop(struct monitor *m);
+// monitor_stop(), then ends the threads; waits for a question under way (its deadline). No other
+// call may be under way. 0, also for NULL; -EBUSY if a header is still being read after 2 s: then
+// nothing is freed, and what was lent to the monitor must stay until the process ends, which should
+// be soon.
+int monitor_free(struct monitor **m) must_use;
 
-// Before monitor_start only. A key (one store, one URL, one identity) and the disks bound to it.
-// Returns an index >= 0. All borrowed objects must outlive the monitor. b is copied.
+// Before monitor_keep_time and monitor_start only. A key (one store, one URL, one identity) and the
+// disks bound to it. Returns an index >= 0. All borrowed objects must outlive the monitor. b is
+// copied.
 int monitor_add_key(struct monitor *m, const struct key_source *source) must_use;
 int monitor_add_disk(struct monitor *m, int key, const struct binding *b, struct lease *lease,
 	const struct disk_opener *opener) must_use;
 
+// Starts the timekeeper, so that the deadlines of disks that are unlocked hold while others wait
+// for their key. Optional.
+int monitor_keep_time(struct monitor *m) must_use;
+
 // First unlock of a disk, in the caller's thread, before monitor_start. 0 or: -EKEYREVOKED,
 // -EKEYEXPIRED, -EHOSTUNREACH, -EDOM (misconfigured), -EBADMSG, with the store's sentence;
 // -ETIMEDOUT (the grant came too late), -EAGAIN (locked or refused meanwhile); the opener's errors.
+// A version's attributes are asked for once in ten seconds.
 int monitor_first_unlock(struct monitor *m, int disk, struct errmsg *err) must_use;
 
 int monitor_start(struct monitor *m) must_use;
 
-// Any thread, after monitor_start. Wait until the key has been asked, or its deadline is over.
-// check: the verdict's errno (0 granted) and sentence. unlock: STOPPED -> ACTIVE by hand, errors as
-// monitor_first_unlock; 0 if it is not stopped and the key is granted. Both -EBUSY while the
-// monitor ends.
-int monitor_check(struct monitor *m, int disk, struct errmsg *err) must_use;
-int monitor_unlock(struct monitor *m, int disk, struct errmsg *err) must_use;
+// Any thread, after monitor_start. Ask about count disks together, which costs one question for
+// those on one key version, and wait until their keys have been asked or the deadlines are over.
+// All are tried; the first failure is told. check: the verdict's errno (0 granted) and sentence.
+// unlock: STOPPED -> ACTIVE by hand, errors as monitor_first_unlock; 0 if it is not stopped and the
+// key is granted; -EBUSY if its header is not read within 10 s. Both -EBUSY while the monitor ends.
+int monitor_check(struct monitor *m, const int *disks, size_t count, struct errmsg *err) must_use;
+int monitor_unlock(struct monitor *m, const int *disks, size_t count, struct errmsg *err) must_use;
 
 struct monitor_view {
 	uint64_t next_check_ns; // boot time

@@ -2,8 +2,8 @@
 // What the files of this folder share, and what its tests drive by hand: asker_step() and
 // timekeeper_step() do everything; the threads only loop around them.
 //
-// Locks, in the order they are taken: opening, then key.lock. None is held while a lease or a
-// source is called, but for `opening`.
+// Locks: resumer.lock and key.lock, never one inside the other. None is held while a lease, a
+// source or an opener is called.
 #ifndef CMK_MONITOR_INTERNAL_H
 #define CMK_MONITOR_INTERNAL_H
 
@@ -24,6 +24,8 @@ struct disk {
 	struct disk_opener opener;
 	struct key *key;
 	struct group *group;
+	atomic_int told;   // the error of its resumption that the log was told last
+	unsigned openings; // resumer.lock: queued or under way
 };
 
 #define UNMOUNTING "The disk is being unmounted"
@@ -38,18 +40,44 @@ struct group {
 	// key.lock:
 	struct monitor_view view;
 	bool info_known;
+	uint64_t described_ns; // when that was
 };
 
 enum request_kind { REQUEST_CHECK, REQUEST_UNLOCK };
 
-// On the stack of a thread that waits for it.
+// Belongs to a thread that waits for it.
 struct request {
 	enum request_kind kind;
 	struct disk *disk;
 	int result;
 	struct errmsg err;
+
+	// key.lock:
 	bool done;
+	struct opening *opening; // in the resumer's hands: the one who waits may leave
 	struct request *next;
+};
+
+// What the key store has granted, on its way to a started lease: the header is still to be read.
+struct opening {
+	struct disk *disk;
+	struct secret *slot_secret; // owned
+	struct lease_verdict v;
+	bool by_hand;
+	struct request *waiter; // key.lock; NULL nobody
+	struct opening *next;
+};
+
+// Reads headers, one at a time, which is the volume library's rule. A backing store may hang while
+// one is read; no question about a key waits for that.
+struct resumer {
+	pthread_mutex_t lock; // guards what follows
+	pthread_cond_t news;
+	struct opening *first, *last;
+	bool stopping, ended;
+
+	pthread_t thread;
+	bool running;
 };
 
 struct key {
@@ -80,7 +108,7 @@ struct monitor {
 	pthread_t timekeeper_thread;
 	bool timekeeper_running;
 	atomic_bool stopping;
-	pthread_mutex_t opening; // one header at a time: the volume library's rule
+	struct resumer resumer;
 };
 
 // ask.c
@@ -96,18 +124,35 @@ bool ask_describe(struct disk *d);
 bool ask_group(struct key *k, struct group *g, uint32_t *retry_after_ms, struct lease_verdict *out);
 
 // unlock.c
-// Unwraps the disk's own binding, opens its header, starts its lease. Called by whoever may use the
-// source.
-int unlock_disk(struct disk *d, bool by_hand, struct errmsg *err) must_use;
-// The sentence of a version outside its dates, "" inside them. room: of out.
-void expiry_sentence(
-	const struct binding *b, int64_t nbf, int64_t exp, int64_t wall_s, char *out, size_t room);
+// Unwraps the disk's own binding. Called by whoever may use the source. fresh: the attributes as
+// well, even if they were asked for a moment ago. *out is the caller's. Sentences name the disk.
+int unlock_ask(struct disk *d, bool fresh, struct opening **out, struct errmsg *err) must_use;
+// Opens the header and starts the lease.
+int unlock_open(struct opening *o, struct errmsg *err) must_use;
+// Tells the log why a disk does not resume, once for each change of the reason.
+void resume_failed(struct disk *d, int r, const struct errmsg *err);
+void opening_free(struct opening **o); // for scoped()
+
+// resumer.c
+int resumer_init(struct resumer *r) must_use;
+void resumer_destroy(struct resumer *r);
+void *resumer_main(void *monitor);
+// Hands it over. Without a thread (tests) it is done before this returns.
+void resumer_push(struct monitor *m, struct opening *o);
+bool resumer_has(struct monitor *m, const struct disk *d);
+// Forgets what waits, of one version's disks or all (NULL): a slot secret must not outlive the
+// grant it came with.
+void resumer_drop(struct monitor *m, const struct group *g);
+// 0 once the thread has ended; -EBUSY if it still waits for a header after a while.
+int resumer_end(struct monitor *m) must_use;
 
 // asker.c
 // Serves the requests, asks if it is time. Returns when it next is.
 uint64_t asker_step(struct key *k);
 void asker_news(struct key *k);
 void *asker_main(void *key);
+// Takes no more requests, and lets go of those whose header is being read.
+void asker_close(struct key *k);
 
 // timekeeper.c
 // Stops every lease whose deadline is over, then reports. Returns the next deadline.

@@ -1,50 +1,17 @@
 // SPDX-License-Identifier: MIT
-// From a disk's own binding to a started lease: unwrap, attributes, header, key. Wipes on the way.
+// From a disk's own binding to a started lease, in two steps: what the key store is asked, and what
+// the backing store is read for. Wipes on the way.
 #include "monitor_internal.h"
 
+#include "log.h"
 #include "scope.h"
 #include "secret.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <time.h>
+#include <stdlib.h>
 
-static void rfc3339(int64_t unix_s, char out[40])
-{
-	struct tm tm;
-	time_t t = (time_t)unix_s;
-	if (!gmtime_r(&t, &tm) || strftime(out, 40, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		(void)snprintf(out, 40, "Unix time %lld", (long long)unix_s);
-}
-
-void expiry_sentence(
-	const struct binding *b, int64_t nbf, int64_t exp, int64_t wall_s, char *out, size_t room)
-{
-	char date[40];
-	out[0] = '\0';
-	// The URL is cut rather than the date and the advice behind it.
-	if (exp != 0 && wall_s >= exp) {
-		rfc3339(exp, date);
-		(void)snprintf(out, room,
-			"%.200s, version %.127s, expired at %s; set a later expiry date in the key "
-			"store",
-			b->key_url, b->key_version, date);
-	} else if (nbf != 0 && wall_s < nbf) {
-		rfc3339(nbf, date);
-		(void)snprintf(out, room,
-			"%.200s, version %.127s, is not valid before %s; wait until then, or set "
-			"an "
-			"earlier date in the key store",
-			b->key_url, b->key_version, date);
-	}
-}
-
-static int open_header(
-	struct disk *d, const struct secret *slot_secret, struct secret **dek, struct errmsg *err)
-{
-	with_lock(&d->key->monitor->opening);
-	return d->opener.unlock(d->opener.ctx, &d->binding, slot_secret, dek, err);
-}
+// The attributes that the first disk of a mount was told will do for its neighbours.
+#define DESCRIBED_RECENTLY_NS (10 * NS_PER_S)
 
 static int start_error(
 	const struct disk *d, int r, const struct lease_verdict *v, struct errmsg *err)
@@ -72,34 +39,88 @@ static int start_error(
 	}
 }
 
-int unlock_disk(struct disk *d, bool by_hand, struct errmsg *err)
+void opening_free(struct opening **o)
+{
+	if (!*o)
+		return;
+	secret_free(&(*o)->slot_secret);
+	free(*o);
+	*o = NULL;
+}
+
+static bool described_recently(struct disk *d)
 {
 	struct key *k = d->key;
-	scoped(secret_free) struct secret *slot_secret = NULL;
-	scoped(secret_free) struct secret *dek = NULL;
-	struct agent_answer answer = {.verdict = CMK_UNREACHABLE};
-	struct lease_verdict v;
+	uint64_t now = clock_boot_ns(k->monitor->config.clock);
+	with_lock(&k->lock);
+	return d->group->info_known && now < d->group->described_ns + DESCRIBED_RECENTLY_NS;
+}
 
+static void name_disk(const struct disk *d, struct errmsg *err)
+{
+	if (d->opener.name)
+		errmsg_prefix(err, "%s", d->opener.name);
+}
+
+int unlock_ask(struct disk *d, bool fresh, struct opening **out, struct errmsg *err)
+{
+	struct key *k = d->key;
+	struct opening *o scoped(opening_free) = calloc(1, sizeof(*o));
+	if (!o)
+		return errmsg_set(err, ENOMEM, "out of memory");
+	struct agent_answer answer = {.verdict = CMK_UNREACHABLE};
+	o->disk = d;
+	o->by_hand = fresh;
 	uint64_t asked_ns = clock_boot_ns(k->monitor->config.clock);
-	k->source.unwrap(k->source.ctx, &d->binding, &slot_secret, &answer);
-	if (answer.verdict == CMK_GRANTED && !slot_secret)
+	k->source.unwrap(k->source.ctx, &d->binding, &o->slot_secret, &answer);
+	if (answer.verdict == CMK_GRANTED && !o->slot_secret)
 		answer.verdict = CMK_BAD_BLOB;
 	if (answer.verdict != CMK_GRANTED) {
-		verdict_fill(d, &answer, asked_ns, &v);
-		lease_verdict(d->lease, &v);
-		return errmsg_set(err, -verdict_errno(answer.verdict), "%s",
+		verdict_fill(d, &answer, asked_ns, &o->v);
+		lease_verdict(d->lease, &o->v);
+		int r = errmsg_set(err, -verdict_errno(answer.verdict), "%s",
 			answer.sentence[0] ? answer.sentence : "The key store gave no reason");
+		name_disk(d, err);
+		return r;
 	}
 	// A resumption has just been told the attributes with the group's answer.
-	if (by_hand)
+	if (fresh || !described_recently(d))
 		(void)ask_describe(d);
-	verdict_fill(d, &answer, asked_ns, &v);
+	verdict_fill(d, &answer, asked_ns, &o->v);
+	*out = TAKE(o);
+	return 0;
+}
 
-	int r = open_header(d, slot_secret, &dek, err);
+int unlock_open(struct opening *o, struct errmsg *err)
+{
+	struct disk *d = o->disk;
+	struct monitor *m = d->key->monitor;
+	scoped(secret_free) struct secret *dek = NULL;
+	int r = d->opener.unlock(d->opener.ctx, &d->binding, o->slot_secret, &dek, err);
+	if (r == 0) {
+		r = lease_unlock(d->lease, dek, &o->v, o->by_hand);
+		waker_ring(&m->timekeeper);
+		// Unlocking what is unlocked is no error.
+		r = r == 0 || r == -EALREADY ? 0 : start_error(d, r, &o->v, err);
+	}
+	if (r < 0)
+		name_disk(d, err);
+	return r;
+}
+
+int monitor_first_unlock(struct monitor *m, int disk, struct errmsg *err)
+{
+	struct opening *o scoped(opening_free) = NULL;
+	int r = unlock_ask(m->disks[disk], false, &o, err);
 	if (r < 0)
 		return r;
-	r = lease_unlock(d->lease, dek, &v, by_hand);
-	waker_ring(&k->monitor->timekeeper);
-	// Unlocking what is unlocked is no error.
-	return r == 0 || r == -EALREADY ? 0 : start_error(d, r, &v, err);
+	o->by_hand = true;
+	return unlock_open(o, err);
+}
+
+void resume_failed(struct disk *d, int r, const struct errmsg *err)
+{
+	if (atomic_exchange(&d->told, r) != r)
+		log_warning(d->key->monitor->config.log, "stopped, and does not go on yet: %s",
+			err->text);
 }

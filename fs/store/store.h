@@ -63,7 +63,8 @@ static inline void store_close(struct store **s)
 // Opens a regular file or block device; symbolic links are followed, they are the administrator's.
 // Anything else (directory, fifo, socket, character device) is -EINVAL. The lock that marks it as
 // in use, an OFD lock over the whole file (a read lock when read_only), is taken here and lasts
-// until close: -EBUSY when another holds it, or when the kernel itself uses the device. Further
+// until close: -EBUSY when another holds it, or when the kernel itself uses the device; a device
+// that is not read_only is claimed (O_EXCL), so that nothing is mounted from it meanwhile. Further
 // -ENOENT, -EACCES, -EROFS, ...; all with a sentence. *fd (fd may be NULL) is the store's own
 // descriptor, lent until close, for /proc/self/fd paths.
 //

@@ -21,6 +21,7 @@
 struct file_store {
 	struct store base; // first, so that a struct store * is one of these
 	int fd;
+	int claim; // a block device in use for writing: the kernel lets nobody else have it, or -1
 	bool block;
 	bool read_only;
 
@@ -147,6 +148,8 @@ static void file_free(struct file_store *f)
 {
 	if (f->fd >= 0)
 		(void)close(f->fd); // ends the lock, too
+	if (f->claim >= 0)
+		(void)close(f->claim);
 	(void)pthread_mutex_destroy(&f->flush_lock);
 	free(f);
 }
@@ -233,8 +236,9 @@ static int open_checked(const char *path, bool read_only, bool *block, int *out,
 	return 0;
 }
 
-// What a lock on the device node cannot see: a filesystem, dm-crypt, RAID or swap on the device.
-static int check_block(const char *path, int fd, bool read_only, struct errmsg *err)
+// What a lock on the device node cannot see, or keep away: a filesystem, dm-crypt, RAID or swap on
+// the device. *claim is held as long as the store; -1 where the kernel gives none.
+static int claim_block(const char *path, int fd, bool read_only, int *claim, struct errmsg *err)
 {
 	char self[64];
 	int ro = 0;
@@ -244,8 +248,8 @@ static int check_block(const char *path, int fd, bool read_only, struct errmsg *
 	if (ioctl(fd, BLKROGET, &ro) == 0 && ro)
 		return explain_open(path, false, EROFS, err);
 	(void)snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-	autoclose int probe = open(self, O_RDONLY | O_EXCL | O_CLOEXEC);
-	if (probe < 0 && errno == EBUSY)
+	*claim = open(self, O_RDONLY | O_EXCL | O_CLOEXEC);
+	if (*claim < 0 && errno == EBUSY)
 		return errmsg_set(err, EBUSY,
 			"%s: this device is in use by the kernel (mounted, or under dm-crypt, LVM, "
 			"RAID or swap); release it first",
@@ -291,12 +295,13 @@ int store_file_open(
 {
 	bool block = false;
 	autoclose int opened = -1;
+	autoclose int claim = -1;
 
 	int rc = open_checked(path, read_only, &block, &opened, err);
 	if (rc == 0)
 		rc = lock_whole(path, opened, read_only, err);
 	if (rc == 0 && block)
-		rc = check_block(path, opened, read_only, err);
+		rc = claim_block(path, opened, read_only, &claim, err);
 	if (rc < 0)
 		return rc;
 
@@ -310,6 +315,7 @@ int store_file_open(
 	if (fd)
 		*fd = opened;
 	f->fd = TAKE_FD(opened);
+	f->claim = TAKE_FD(claim);
 	*out = &f->base;
 	return 0;
 }

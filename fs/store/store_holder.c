@@ -19,17 +19,23 @@ static void scope_closedir(DIR **d)
 		(void)closedir(*d);
 }
 
-static bool same_file(int fds, const char *name, const struct stat *want)
+// Asks no server: one that is gone would keep us waiting, and these two numbers are never news.
+static bool identify(int fds, const char *name, struct statx *out)
 {
-	struct stat st;
+	return statx(fds, name, AT_STATX_DONT_SYNC, STATX_INO, out) == 0;
+}
 
-	return fstatat(fds, name, &st, 0) == 0 && st.st_dev == want->st_dev &&
-	       st.st_ino == want->st_ino;
+static bool same_file(int fds, const char *name, const struct statx *want)
+{
+	struct statx st;
+
+	return identify(fds, name, &st) && st.stx_ino == want->stx_ino &&
+	       st.stx_dev_major == want->stx_dev_major && st.stx_dev_minor == want->stx_dev_minor;
 }
 
 // "lock:\t1: OFDLCK  ADVISORY  WRITE -1 fe:01:1234 0 EOF": device and inode as the filesystem knows
 // them; st_dev may be another number (btrfs), so only the inode is compared here.
-static bool names_inode(const char *line, ino_t ino)
+static bool names_inode(const char *line, uint64_t ino)
 {
 	unsigned long long found;
 
@@ -37,7 +43,7 @@ static bool names_inode(const char *line, ino_t ino)
 	       sscanf(line, "lock: %*s %*s %*s %*s %*s %*x:%*x:%llu", &found) == 1 && found == ino;
 }
 
-static bool holds_ofd_lock(int proc, const char *name, ino_t ino)
+static bool holds_ofd_lock(int proc, const char *name, uint64_t ino)
 {
 	char path[64], line[256];
 	bool found = false;
@@ -56,7 +62,7 @@ static bool holds_ofd_lock(int proc, const char *name, ino_t ino)
 	return found;
 }
 
-static bool process_holds(int proc, const struct stat *want)
+static bool process_holds(int proc, const struct statx *want)
 {
 	int fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -69,7 +75,7 @@ static bool process_holds(int proc, const struct stat *want)
 	// The lock first: to look at just any open file of the host may mean to wait for a server
 	// that is gone.
 	for (const struct dirent *e; (e = readdir(fds));)
-		if (e->d_name[0] != '.' && holds_ofd_lock(proc, e->d_name, want->st_ino) &&
+		if (e->d_name[0] != '.' && holds_ofd_lock(proc, e->d_name, want->stx_ino) &&
 			same_file(fd, e->d_name, want))
 			return true;
 	return false;
@@ -77,10 +83,10 @@ static bool process_holds(int proc, const struct stat *want)
 
 int store_file_holder(const char *path)
 {
-	struct stat want;
+	struct statx want;
 	DIR *all scoped(scope_closedir) = opendir("/proc");
 
-	if (!all || stat(path, &want) < 0)
+	if (!all || !identify(AT_FDCWD, path, &want))
 		return 0;
 	for (const struct dirent *e; (e = readdir(all));) {
 		if (e->d_name[0] < '1' || e->d_name[0] > '9')

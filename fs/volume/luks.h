@@ -40,6 +40,7 @@ struct volume_params {
 	uint32_t sector_size;	     // 512 or 4096
 	uint64_t data_offset;	     // bytes; 0 for the default of 16 MiB; whole MiB, 1 to 128
 	const char *label;	     // or NULL; at most 47 bytes
+	const char *name;	     // what sentences call the file; NULL: by its path
 	struct volume_policy policy; // with the disk's size
 };
 

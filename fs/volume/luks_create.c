@@ -153,7 +153,7 @@ int volume_create(const char *path, const struct volume_params *p, struct bindin
 	char *name autofree = NULL;
 	struct creation c scoped(creation_free) = {.params = p};
 
-	if (probe_name(path, &name))
+	if (probe_name(p->name ? p->name : path, &name))
 		return errmsg_set(err, ENOMEM, "%s: out of memory", path);
 	c.name = name;
 	c.data_offset = p->data_offset ? p->data_offset : DATA_OFFSET_DEFAULT;

@@ -103,6 +103,9 @@ struct mount {
 	_Atomic uint64_t gone_ns[DISKS_MAX]; // when its stop was reported
 	int opener_error;
 	atomic_int opened;
+	atomic_int hung_token; // the backing store of this disk hangs; -1 none
+	atomic_bool in_open;
+	const char *name[DISKS_MAX];
 };
 
 static inline int mount_open(void *ctx, const struct binding *b, const struct secret *slot_secret,
@@ -110,6 +113,10 @@ static inline int mount_open(void *ctx, const struct binding *b, const struct se
 {
 	struct mount *m = ctx;
 	assert_non_null(slot_secret);
+	m->in_open = true;
+	while (m->hung_token == b->token)
+		(void)sched_yield();
+	m->in_open = false;
 	if (m->opener_error)
 		return errmsg_set(
 			err, -m->opener_error, "token %d: another disk than before", b->token);
@@ -121,6 +128,7 @@ static inline void mount_init(
 	struct mount *m, const struct clock_source *clock, uint64_t interval_ms)
 {
 	memset(m, 0, sizeof(*m));
+	m->hung_token = -1;
 	fake_time_init(&m->time);
 	m->clock = clock ? clock : &m->time.source;
 	struct monitor_config c = {.clock = m->clock, .interval_ms = interval_ms};
@@ -138,7 +146,7 @@ static inline int mount_add(
 {
 	int i = m->disks++;
 	struct lease_key_ops ops = fake_ops(&m->key[i]);
-	struct disk_opener opener = {mount_open, m};
+	struct disk_opener opener = {mount_open, m, m->name[i]};
 	struct binding b = {.token = i, .key_url = "https://vault.example/keys/k"};
 	(void)snprintf(b.key_version, sizeof(b.key_version), "%s", version);
 	assert_int_equal(
@@ -156,7 +164,7 @@ static inline void mount_unlock(struct mount *m)
 
 static inline void mount_free(struct mount *m)
 {
-	monitor_free(&m->monitor);
+	assert_int_equal(monitor_free(&m->monitor), 0);
 	for (int i = 0; i < m->disks; i++) {
 		assert_int_equal(keys_live(&m->key[i]), 0);
 		lease_free(&m->lease[i]);
@@ -194,5 +202,41 @@ static const struct lease_policy default_policy = {
 	.expiry_stops = true,
 	.resume_auto = true,
 };
+
+#define MINUTE (60 * SECOND)
+
+// One key and its disks on the fake clock, unlocked.
+struct fixture {
+	struct script store;
+	struct mount mount;
+	int key;
+};
+
+static inline void build(struct fixture *f, int disks, const struct lease_policy *p)
+{
+	script_init(&f->store);
+	mount_init(&f->mount, NULL, 60000);
+	struct key_source source = script_source(&f->store);
+	f->key = monitor_add_key(f->mount.monitor, &source);
+	assert_int_equal(f->key, 0);
+	for (int i = 0; i < disks; i++)
+		(void)mount_add(&f->mount, f->key, "v1", p);
+	mount_unlock(&f->mount);
+	f->store.unwraps = f->store.describes = 0;
+}
+
+static inline void finish(struct fixture *f)
+{
+	mount_free(&f->mount);
+	(void)close(f->store.bell);
+}
+
+static inline int alive(struct fixture *f)
+{
+	int n = 0;
+	for (int i = 0; i < f->mount.disks; i++)
+		n += enters(f->mount.lease[i]);
+	return n;
+}
 
 #endif

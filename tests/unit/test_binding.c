@@ -142,6 +142,28 @@ static void no_prefix_of_a_good_token_is_accepted(void **state)
 	assert_int_equal(binding_parse(0, GOOD, sizeof(GOOD) - 1, &b, &err), 0);
 }
 
+static void two_bindings_are_the_same_only_in_every_member(void **state)
+{
+	(void)state;
+	struct binding good;
+	struct errmsg err;
+	assert_int_equal(binding_parse(5, GOOD, sizeof(GOOD) - 1, &good, &err), 0);
+	assert_true(binding_same(&good, &good));
+	for (int i = 0; i < 9; i++) {
+		struct binding b = good;
+		b.token += i == 0;
+		b.keyslot += i == 1;
+		b.created += i == 2;
+		b.key_url[0] ^= (char)(i == 3);
+		b.key_version[0] ^= (char)(i == 4);
+		b.alg[0] ^= (char)(i == 5);
+		b.wrapped[0] ^= (uint8_t)(i == 6);
+		b.wrapped_len -= i == 7;
+		b.digest[0] ^= (uint8_t)(i == 8);
+		assert_false(binding_same(&good, &b));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +171,7 @@ int main(void)
 		cmocka_unit_test(a_good_token_is_read_and_unknown_members_are_ignored),
 		cmocka_unit_test(every_defect_has_its_sentence),
 		cmocka_unit_test(no_prefix_of_a_good_token_is_accepted),
+		cmocka_unit_test(two_bindings_are_the_same_only_in_every_member),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

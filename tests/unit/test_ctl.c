@@ -74,7 +74,9 @@ static void without_a_daemon_the_sentence_says_so(void **state)
 	assert_non_null(strstr(err.text, "no cmkdisk daemon serves"));
 	assert_non_null(strstr(err.text, "cmkdisk status"));
 	assert_int_equal(echo("relative", "x", &err), -EINVAL);
-	assert_int_equal(ctl_wait_gone(f->base, 1), 0);
+	struct ctl_peer who;
+	int process;
+	assert_int_equal(ctl_daemon(f->base, &who, &process), -ENOENT);
 }
 
 static void garbage_is_answered_with_a_sentence(void **state)

@@ -14,8 +14,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define FOREIGN 65534
 
@@ -59,9 +62,15 @@ static void a_killed_daemon_leaves_a_socket_that_is_replaced(void **state)
 	ctl_server_free(&f->server);
 	pid_t child = fork_daemon(f);
 	assert_int_equal(echo(f->mountpoint, "x", &err), 0);
-	assert_int_equal(ctl_wait_gone(f->mountpoint, 20), -ETIMEDOUT);
+	struct ctl_peer who;
+	int process autoclose = -1;
+	int gone autoclose = -1;
+	assert_int_equal(ctl_daemon(f->mountpoint, &who, &process), 0);
+	assert_int_equal(who.pid, child);
+	assert_int_equal(ctl_daemon_wait(process, 20), -ETIMEDOUT);
 	assert_int_equal(kill(child, SIGKILL), 0);
-	assert_int_equal(ctl_wait_gone(f->mountpoint, TIMEOUT_MS), 0);
+	assert_int_equal(ctl_daemon_wait(process, TIMEOUT_MS), 0);
+	assert_int_equal(ctl_daemon(f->mountpoint, &who, &gone), -ECONNREFUSED);
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	assert_int_equal(access(f->socket, F_OK), 0); // stale, and recognised:
 	assert_int_equal(echo(f->mountpoint, "x", &err), -ENOENT);
@@ -139,6 +148,34 @@ static void another_user_is_not_answered(void **state)
 	assert_int_equal(r, -EIO);
 }
 
+// A listener of another user's at the mount point's socket is not told anything: it could say that
+// a disk is locked that is not.
+static void a_socket_of_another_user_is_not_asked(void **state)
+{
+	struct fixture *f = *state;
+	struct errmsg err = {0};
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(echo(f->mountpoint, "x", &err), 0);
+	ctl_server_free(&f->server);
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", f->socket);
+	int fd autoclose = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	// The kernel remembers who listens.
+	assert_int_equal(seteuid(FOREIGN), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(seteuid(0), 0);
+	struct ctl_peer who;
+	int process = -1;
+	assert_int_equal(echo(f->mountpoint, "x", &err), -EPERM);
+	assert_non_null(strstr(err.text, "of user 65534, who is neither you nor root"));
+	assert_int_equal(ctl_probe(f->mountpoint), -EPERM);
+	assert_int_equal(ctl_daemon(f->mountpoint, &who, &process), -EPERM);
+	assert_int_equal(ctl_each(remember, f), 0);
+	assert_int_equal(unlink(f->socket), 0);
+}
+
 static void expect_dir(int want, const char *part)
 {
 	char dir[256];
@@ -160,6 +197,9 @@ static void check_runtime_dirs(const char *xdg, const char *in_it)
 	if (stat(in_it, &st) || (st.st_mode & 07777) != 0700 || chmod(in_it, 0777))
 		_exit(2);
 	expect_dir(-EPERM, "chmod 700");
+	struct errmsg err = {0};
+	if (echo("/tmp", "x", &err) != -EPERM || !strstr(err.text, "writable by others"))
+		_exit(8);
 	if (rmdir(in_it) || symlink("/", in_it))
 		_exit(3);
 	expect_dir(-ENOTDIR, in_it);
@@ -210,6 +250,7 @@ int main(void)
 		TEST(each_finds_live_sockets_only),
 		TEST(one_mount_point_has_one_socket_under_any_spelling),
 		TEST(another_user_is_not_answered),
+		TEST(a_socket_of_another_user_is_not_asked),
 		TEST(the_runtime_directory_is_private_or_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

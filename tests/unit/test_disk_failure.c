@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -264,6 +265,46 @@ static void a_hung_store_does_not_keep_the_key_in_memory(void **state)
 	assert_int_equal(result(&merges), -EIO);
 }
 
+// As result(), within ten seconds.
+static int prompt_result(struct request *q)
+{
+	struct timespec until;
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 10;
+	assert_int_equal(pthread_timedjoin_np(q->thread, NULL, &until), 0);
+	return q->result;
+}
+
+#define MANY_WRITES 100u // more than a process has threads to serve them
+
+static void a_hung_store_takes_nothing_from_the_other_disks(void **state)
+{
+	struct disk_rig *rig = *state;
+	struct disk_rig *other = rig_new(CASE_SIZE, 4096, false, 0);
+	struct request hang[MANY_WRITES];
+	struct request q = {.disk = NULL};
+	other->config.crew = rig->crew; // as all disks of a process
+	rig_reopen(other);
+	memstore_hold(rig->mem, MEM_PWRITE);
+	for (unsigned i = 0; i < MANY_WRITES; i++) {
+		hang[i] = (struct request){
+			.disk = rig->disk, .off = i * 4096, .len = 4096, .write = true, .fill = 7};
+		start(&hang[i]);
+	}
+	memstore_wait_hanging(rig->mem, 16);
+	for (unsigned i = 0; i < 4; i++) { // whole and partial sectors, written and read
+		q = (struct request){
+			.disk = other->disk, .off = 4096, .len = i & 1 ? 5 : 4096, .write = i & 2};
+		start(&q);
+		assert_int_equal(prompt_result(&q), 0);
+	}
+	memstore_wait_hanging(rig->mem, MANY_WRITES);
+	memstore_release(rig->mem);
+	for (unsigned i = 0; i < MANY_WRITES; i++)
+		assert_int_equal(result(&hang[i]), 0);
+	rig_free(&other);
+}
+
 static void disjoint_requests_run_in_parallel_and_conflicting_ones_wait(void **state)
 {
 	struct disk_rig *rig = *state;
@@ -323,6 +364,7 @@ int main(void)
 		ON_ALL_PLAIN(a_stop_during_a_request_fails_it),
 		ON_ALL_PLAIN(a_write_whose_store_hung_beyond_the_deadline_is_no_success),
 		ON(plain_4096, a_hung_store_does_not_keep_the_key_in_memory),
+		ON(plain_4096, a_hung_store_takes_nothing_from_the_other_disks),
 		ON(plain_4096, disjoint_requests_run_in_parallel_and_conflicting_ones_wait),
 		ON_ALL_PLAIN(writers_of_different_bytes_of_one_sector_all_win),
 	};

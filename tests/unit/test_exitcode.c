@@ -19,9 +19,10 @@ static void each_errno_has_its_status(void **state)
 	} want[] = {{0, 0}, {-EINVAL, 64}, {-ENOTDIR, 64}, {-EISDIR, 64}, {-ELOOP, 64},
 		{-ENAMETOOLONG, 64}, {-EFBIG, 73}, {-EBADMSG, 65}, {-ENOENT, 66},
 		{-EHOSTUNREACH, 69}, {-ENOMEM, 71}, {-EMFILE, 71}, {-ENODEV, 71}, {-ENOSYS, 71},
-		{-EEXIST, 73}, {-EIO, 74}, {-ENOSPC, 74}, {-EBUSY, 75}, {-EAGAIN, 75},
-		{-ETIMEDOUT, 75}, {-EACCES, 77}, {-EPERM, 77}, {-EROFS, 77}, {-EKEYREVOKED, 77},
-		{-EKEYEXPIRED, 77}, {-ENOKEY, 77}, {-EKEYREJECTED, 78}, {-EDOM, 78}};
+		{-EEXIST, 73}, {-EIO, 74}, {-ENOSPC, 74}, {-ENOTCONN, 74}, {-EBUSY, 75},
+		{-EAGAIN, 75}, {-ETIMEDOUT, 75}, {-EACCES, 77}, {-EPERM, 77}, {-EROFS, 77},
+		{-EKEYREVOKED, 77}, {-EKEYEXPIRED, 77}, {-ENOKEY, 77}, {-EKEYREJECTED, 78},
+		{-EDOM, 78}};
 	size_t rows;
 
 	for (size_t i = 0; i < sizeof want / sizeof want[0]; i++)

@@ -11,10 +11,14 @@
 // clang-format on
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 // A client in a process of its own: whoever serves a file must not wait for a page of it, because
 // the fault holds the very lock that a serving thread needs to get memory.
@@ -154,6 +158,83 @@ static void a_shared_mapping_needs_the_kernel_cache(void **state)
 	}
 }
 
+// A daemon with a store that hangs under a read: it is told to stop, and its kernel to forget, at
+// the same time. Exit status: front_run's answer, positive.
+static void *forget(void *arg)
+{
+	front_forget(((struct rig *)arg)->front, 0);
+	return NULL;
+}
+
+_Noreturn static void serve_a_hung_disk(struct rig *r, int ready, int reading)
+{
+	pthread_t forgetter;
+	char byte = 0;
+	(void)pthread_mutex_lock(&r->disks[0].gate);
+	rig_mount(r);
+	(void)!write(ready, &byte, 1);
+	(void)!read(reading, &byte, 1);
+	while (atomic_load(&r->disks[0].waiting) == 0)
+		(void)sched_yield();
+	atomic_store(&r->disks[0].fail, -EIO);
+	if (pthread_create(&forgetter, NULL, forget, r))
+		_exit(1);
+	(void)usleep(100000); // until it waits in the kernel, or else it proves nothing
+	front_stop(r->front);
+	(void)pthread_join(r->thread, NULL);
+	(void)pthread_join(forgetter, NULL); // the kernel let it go
+	front_free(&r->front);		     // which leaves the hung thread what it uses
+	_exit(-r->result);
+}
+
+static int wait_for_end(struct rig *r, pid_t daemon)
+{
+	int status = -1;
+	for (int i = 0; i < 300 && waitpid(daemon, &status, WNOHANG) == 0; i++)
+		(void)usleep(100000);
+	if (status == -1) { // free it, or it will hang for ever
+		(void)umount2(r->mountpoint, MNT_FORCE);
+		(void)kill(daemon, SIGKILL);
+		(void)umount2(r->mountpoint, MNT_DETACH);
+	}
+	return status;
+}
+
+static void a_hung_store_does_not_keep_a_mount_from_its_end(void **state)
+{
+	(void)state;
+	struct rig r;
+	int ready[2], reading[2];
+	char byte;
+	if (geteuid() != 0)
+		skip(); // to be sure of tidying up
+	rig_init(&r, 1);
+	r.config.kernel_cache = true;
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(reading, O_CLOEXEC), 0);
+	pid_t daemon = fork();
+	if (daemon == 0)
+		serve_a_hung_disk(&r, ready[1], reading[0]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	pid_t client = fork();
+	if (client == 0) {
+		int fd = rig_open(&r, 0, O_RDONLY);
+		(void)!write(reading[1], &byte, 1);
+		_exit(read(fd, &byte, 1) < 0 ? errno : 0);
+	}
+	int answer = -1;
+	int status = wait_for_end(&r, daemon);
+	assert_int_equal(waitpid(client, &answer, 0), client);
+	for (int i = 0; i < 2; i++) {
+		(void)close(ready[i]);
+		(void)close(reading[i]);
+	}
+	rig_fini(&r);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), ETIMEDOUT);
+	assert_true(WEXITSTATUS(answer) == ENOTCONN || WEXITSTATUS(answer) == ECONNABORTED);
+}
+
 int main(void)
 {
 	int unavailable = rig_unavailable();
@@ -163,6 +244,7 @@ int main(void)
 		cmocka_unit_test(after_stop_and_forget_no_mapping_shows_plaintext),
 		cmocka_unit_test(after_stop_and_forget_no_kernel_cache_shows_plaintext),
 		cmocka_unit_test(a_shared_mapping_needs_the_kernel_cache),
+		cmocka_unit_test(a_hung_store_does_not_keep_a_mount_from_its_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

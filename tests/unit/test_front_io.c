@@ -245,6 +245,112 @@ static void a_hung_backing_file_does_not_stop_the_other_disks(void **state)
 	rig_fini(&r);
 }
 
+struct job1 {
+	int fd;
+	unsigned at;
+	bool write;
+	pthread_t thread;
+};
+
+static void *read_or_write_one(void *arg)
+{
+	struct job1 *j = arg;
+	char byte = 'w';
+	return (void *)(intptr_t)(j->write ? pwrite(j->fd, &byte, 1, j->at)
+					   : pread(j->fd, &byte, 1, j->at));
+}
+
+#define STUCK 200u // far more than a mount ever has threads
+
+static void *read_the_other_disk(void *arg)
+{
+	char byte;
+	for (int i = 0; i < 100; i++)
+		if (pread(*(int *)arg, &byte, 1, i) != 1)
+			return (void *)1;
+	return NULL;
+}
+
+static void no_number_of_hung_requests_stops_the_other_disks(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct job1 jobs[STUCK];
+	rig_init(&r, 2);
+	rig_mount(&r);
+	int hung autoclose = rig_open(&r, 0, O_RDWR);
+	int other autoclose = rig_open(&r, 1, O_RDONLY);
+	(void)pthread_mutex_lock(&r.disks[0].gate);
+	for (unsigned i = 0; i < STUCK; i++) {
+		jobs[i] = (struct job1){.fd = hung, .at = i, .write = i & 1};
+		assert_int_equal(
+			pthread_create(&jobs[i].thread, NULL, read_or_write_one, &jobs[i]), 0);
+	}
+	while (atomic_load(&r.disks[0].waiting) < 10)
+		(void)sched_yield();
+	// Longer than it takes to add all the threads that are added while nothing is answered.
+	struct timespec until;
+	pthread_t reader;
+	void *answer = NULL;
+	(void)usleep(4000000);
+	assert_int_equal(pthread_create(&reader, NULL, read_the_other_disk, &other), 0);
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 10;
+	int in_time = pthread_timedjoin_np(reader, &answer, &until);
+	unsigned threads = (unsigned)atomic_load(&r.disks[0].waiting);
+	(void)pthread_mutex_unlock(&r.disks[0].gate);
+	for (unsigned i = 0; i < STUCK; i++) {
+		void *n = NULL;
+		assert_int_equal(pthread_join(jobs[i].thread, &n), 0);
+		assert_int_equal((intptr_t)n, 1);
+	}
+	if (in_time)
+		(void)pthread_join(reader, &answer);
+	for (unsigned i = 0; i < STUCK; i++)
+		assert_int_equal(r.disks[0].data[i], i & 1 ? 'w' : 0);
+	rig_fini(&r);
+	assert_int_equal(in_time, 0);
+	assert_null(answer);
+	assert_in_range(threads, 1, 10);
+}
+
+struct fuse_session;
+struct fuse_buf;
+
+// So many of the next attempts to receive a request fail so.
+static atomic_int refusals, refusal;
+
+int __real_fuse_session_receive_buf(struct fuse_session *se, struct fuse_buf *buf);
+int __wrap_fuse_session_receive_buf(struct fuse_session *se, struct fuse_buf *buf);
+int __wrap_fuse_session_receive_buf(struct fuse_session *se, struct fuse_buf *buf)
+{
+	if (atomic_load(&refusals) > 0 && atomic_fetch_sub(&refusals, 1) > 0)
+		return atomic_load(&refusal);
+	return __real_fuse_session_receive_buf(se, buf);
+}
+
+static void short_memory_does_not_end_the_mount(void **state)
+{
+	(void)state;
+	static const int passing[] = {-ENOMEM, -EAGAIN, -EINTR};
+	struct rig r;
+	char byte;
+	rig_init(&r, 1);
+	for (size_t i = 0; i < 3; i++) {
+		atomic_store(&refusal, passing[i]);
+		atomic_store(&refusals, 5);
+		rig_mount(&r);
+		int fd autoclose = rig_open(&r, 0, O_RDONLY);
+		atomic_store(&refusals, 5);
+		for (int n = 0; n < 20; n++)
+			assert_int_equal(pread(fd, &byte, 1, n), 1);
+		assert_true(atomic_load(&refusals) <= 0);
+		rig_unmount(&r);
+		front_free(&r.front);
+	}
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	int unavailable = rig_unavailable();
@@ -259,6 +365,8 @@ int main(void)
 		cmocka_unit_test(fsync_reaches_the_disk),
 		cmocka_unit_test(eight_jobs_at_once_do_not_mix_their_data),
 		cmocka_unit_test(a_hung_backing_file_does_not_stop_the_other_disks),
+		cmocka_unit_test(no_number_of_hung_requests_stops_the_other_disks),
+		cmocka_unit_test(short_memory_does_not_end_the_mount),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,10 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -169,6 +172,105 @@ static void after_the_switch_nothing_goes_to_stderr(void **state)
 	assert_int_equal(after.st_size, before.st_size);
 }
 
+#define LINES 2000u // more than any pipe or socket takes
+
+// Killed by its alarm if it would wait for the reader.
+static int log_many(struct logger *log)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)alarm(20);
+		for (unsigned i = 0; i < LINES; i++)
+			log_notice(log, "line %u of many, and %0100u", i, 0u);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void a_log_that_nobody_reads_keeps_nobody_waiting(void **state)
+{
+	(void)state;
+	struct logger *log scoped(logger_free) = NULL;
+	int ends[2];
+	char text[LINES * 150];
+	size_t got = 0;
+
+	assert_int_equal(logger_new("t", LOG_LEVEL_NOTICE, &log), 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	autoclose int in = ends[0], out = ends[1];
+	assert_int_equal(fcntl(out, F_SETFL, 0), 0); // as a terminal or a pager has it
+	autoclose int saved = dup(STDERR_FILENO);
+	assert_int_equal(dup2(out, STDERR_FILENO), STDERR_FILENO);
+	int status = log_many(log);
+	(void)dup2(saved, STDERR_FILENO);
+	assert_int_equal(status, 0);
+	for (ssize_t n; (n = read(in, text + got, sizeof text - 1 - got)) > 0;)
+		got += (size_t)n;
+	text[got] = '\0';
+	assert_non_null(strstr(text, "line 0 of many"));
+	assert_null(
+		strstr(text, "line 1999 of many")); // some were lost: there was a reason to wait
+	assert_int_equal(text[got - 1], '\n');	    // but none in part
+}
+
+static int listen_as_syslog(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	(void)snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&a, sizeof a), 0);
+	return fd;
+}
+
+// The next line that syslog was sent, without its date, or "".
+static const char *next_line(int fd, char *line, size_t room)
+{
+	ssize_t n = recv(fd, line, room - 1, 0);
+
+	line[n > 0 ? n : 0] = '\0';
+	return n > 0 ? strstr(line, " t[") + 1 : line;
+}
+
+static void syslog_gets_whole_lines_and_the_number_of_those_lost(void **state)
+{
+	(void)state;
+	struct logger *log scoped(logger_free) = NULL;
+	char dir[] = "/tmp/cmkdisk-log-XXXXXX", path[64], line[512], want[64];
+
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof path, "%s/log", dir);
+	assert_int_equal(logger_new("t", LOG_LEVEL_NOTICE, &log), 0);
+	log_to_socket(log, path, LOG_LEVEL_NOTICE);
+	log_notice(log, "nobody listens yet");
+	int server = listen_as_syslog(path);
+	log_warning(log, "hello");
+	(void)snprintf(want, sizeof want, "t[%d]: ", (int)getpid());
+	assert_memory_equal(next_line(server, line, sizeof line), want, strlen(want));
+	assert_non_null(strstr(line, "messages lost before this one: 1"));
+	assert_memory_equal(next_line(server, line, sizeof line), want, strlen(want));
+	assert_non_null(strstr(line, "]: hello"));
+	assert_memory_equal(line, "<28>", 4); // daemon, warning
+
+	assert_int_equal(log_many(log), 0);
+	unsigned lines = 0;
+	while (next_line(server, line, sizeof line)[0])
+		lines++;
+	assert_in_range(lines, 1, LINES - 1);
+
+	(void)close(server); // and a new daemon in its place
+	assert_int_equal(unlink(path), 0);
+	server = listen_as_syslog(path);
+	log_notice(log, "again");
+	assert_non_null(strstr(next_line(server, line, sizeof line), "again"));
+	(void)close(server);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void the_clocks_are_the_kernels(void **state)
 {
 	(void)state;
@@ -194,6 +296,8 @@ int main(void)
 		cmocka_unit_test(a_text_file_that_cannot_be_read_says_why),
 		cmocka_unit_test(a_log_line_is_one_line_of_its_level),
 		cmocka_unit_test(after_the_switch_nothing_goes_to_stderr),
+		cmocka_unit_test(a_log_that_nobody_reads_keeps_nobody_waiting),
+		cmocka_unit_test(syslog_gets_whole_lines_and_the_number_of_those_lost),
 		cmocka_unit_test(the_clocks_are_the_kernels),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,11 +80,13 @@ static void rule_7_the_key_is_gone_within_100_ms_of_the_deadline(void **state)
 	(void)mount_add(&m, add_key(&m, &s), "v1", &short_policy);
 	mount_unlock(&m);
 	uint64_t deadline = seen(m.lease[0]).deadline_ns;
+	s.hung = true; // or its asker would extend it
 	assert_int_equal(monitor_start(m.monitor), 0);
 	assert_int_equal(keys_live(&m.key[0]), 1);
 	EVENTUALLY(m.gone_ns[0] != 0);
 	assert_int_equal(keys_live(&m.key[0]), 0);
 	assert_in_range(m.gone_ns[0], deadline, deadline + 100 * MS);
+	s.hung = false;
 	mount_free(&m);
 	(void)close(s.bell);
 }
@@ -95,9 +97,9 @@ static void news_reaches_the_asker_before_the_interval(void **state)
 	struct script s;
 	struct mount m;
 	mount_init(&m, clock_real(), 3600000);
-	(void)mount_add(&m, add_key(&m, &s), "v1", &short_policy);
 	struct lease_policy p = short_policy;
-	p.grace_unreachable_ms = 3600000;
+	p.grace_unreachable_ms = 4 * 3600000;
+	(void)mount_add(&m, add_key(&m, &s), "v1", &p);
 	(void)mount_add(&m, 0, "v1", &p);
 	mount_unlock(&m);
 	assert_int_equal(monitor_start(m.monitor), 0);
@@ -112,6 +114,16 @@ static void news_reaches_the_asker_before_the_interval(void **state)
 	(void)close(s.bell);
 }
 
+static int check(struct mount *m, int disk, struct errmsg *err)
+{
+	return monitor_check(m->monitor, &disk, 1, err);
+}
+
+static int unlock(struct mount *m, int disk, struct errmsg *err)
+{
+	return monitor_unlock(m->monitor, &disk, 1, err);
+}
+
 static void people_ask_through_the_askers_thread(void **state)
 {
 	(void)state;
@@ -123,24 +135,24 @@ static void people_ask_through_the_askers_thread(void **state)
 	mount_unlock(&m);
 	assert_int_equal(monitor_start(m.monitor), 0);
 	int before = s.unwraps;
-	assert_int_equal(monitor_check(m.monitor, 0, &err), 0);
+	assert_int_equal(check(&m, 0, &err), 0);
 	assert_int_equal(s.unwraps, before + 1);
 	s.unwrap = CMK_UNREACHABLE;
-	assert_int_equal(monitor_check(m.monitor, 0, &err), -EHOSTUNREACH);
+	assert_int_equal(check(&m, 0, &err), -EHOSTUNREACH);
 	assert_string_equal(err.text, "the store says 2");
 	s.unwrap = CMK_GRANTED;
 	s.exp = 86400;
-	assert_int_equal(monitor_check(m.monitor, 0, &err), -EKEYEXPIRED);
+	assert_int_equal(check(&m, 0, &err), -EKEYEXPIRED);
 	assert_non_null(strstr(err.text, "1970-01-02"));
 	s.exp = 0;
 	lease_lock(m.lease[0], "by hand");
-	assert_int_equal(monitor_check(m.monitor, 0, &err), 0);
+	assert_int_equal(check(&m, 0, &err), 0);
 	assert_false(enters(m.lease[0]));
 	s.unwrap = CMK_DENIED;
-	assert_int_equal(monitor_unlock(m.monitor, 0, &err), -EKEYREVOKED);
+	assert_int_equal(unlock(&m, 0, &err), -EKEYREVOKED);
 	s.unwrap = CMK_GRANTED;
-	assert_int_equal(monitor_unlock(m.monitor, 0, &err), 0);
-	assert_int_equal(monitor_unlock(m.monitor, 0, NULL), 0);
+	assert_int_equal(unlock(&m, 0, &err), 0);
+	assert_int_equal(unlock(&m, 0, NULL), 0);
 	assert_true(enters(m.lease[0]));
 	mount_free(&m);
 	(void)close(s.bell);
@@ -155,7 +167,7 @@ static void *ask_many_times(void *ctx)
 {
 	struct asked *a = ctx;
 	for (int i = 0; i < 200; i++)
-		a->result |= monitor_check(a->m->monitor, i % 2, NULL);
+		a->result |= check(a->m, i % 2, NULL);
 	return NULL;
 }
 
@@ -186,8 +198,7 @@ static void many_may_ask_at_once(void **state)
 static void *free_monitor(void *ctx)
 {
 	struct mount *m = ctx;
-	monitor_free(&m->monitor);
-	return NULL;
+	return monitor_free(&m->monitor) ? m : NULL;
 }
 
 static void the_end_wipes_the_keys_before_it_waits_for_a_slow_store(void **state)
@@ -213,6 +224,90 @@ static void the_end_wipes_the_keys_before_it_waits_for_a_slow_store(void **state
 	(void)close(s.bell);
 }
 
+static void a_hundred_disks_are_asked_about_with_one_question(void **state)
+{
+	(void)state;
+	struct script s;
+	struct mount m;
+	struct errmsg err;
+	int all[100];
+	mount_init(&m, clock_real(), 3600000);
+	int key = add_key(&m, &s);
+	for (int i = 0; i < 100; i++)
+		all[i] = mount_add(&m, key, "v1", &default_policy);
+	mount_unlock(&m);
+	assert_int_equal(monitor_start(m.monitor), 0);
+	s.unwraps = 0;
+	assert_int_equal(monitor_check(m.monitor, all, 100, &err), 0);
+	// Two if the asker woke up while they were being put.
+	assert_in_range(s.unwraps, 1, 2);
+	mount_free(&m);
+	(void)close(s.bell);
+}
+
+static void *unlock_second(void *ctx)
+{
+	struct asked *a = ctx;
+	a->result = unlock(a->m, 1, NULL);
+	return NULL;
+}
+
+// Disk 1's backing store hangs while its header is read.
+static void a_hung_backing_store_delays_no_question_and_no_end(void **state)
+{
+	(void)state;
+	struct script s;
+	struct mount m;
+	pthread_t thread;
+	struct lease_policy brief = default_policy;
+	brief.grace_unreachable_ms = 1000;
+	mount_init(&m, clock_real(), 20);
+	(void)mount_add(&m, add_key(&m, &s), "v1", &brief);
+	(void)mount_add(&m, 0, "v1", &brief);
+	mount_unlock(&m);
+	assert_int_equal(monitor_start(m.monitor), 0);
+	lease_lock(m.lease[1], "by hand");
+	m.hung_token = 1;
+	struct asked asked = {&m, 0};
+	assert_int_equal(pthread_create(&thread, NULL, unlock_second, &asked), 0);
+	EVENTUALLY(m.in_open);
+	// The other disk lives on, three graces long.
+	uint64_t until = clock_boot_ns(clock_real()) + 3 * SECOND;
+	EVENTUALLY(clock_boot_ns(clock_real()) >= until);
+	assert_true(m.in_open);
+	assert_true(enters(m.lease[0]));
+	assert_int_equal(seen(m.lease[0]).stops, 0);
+	// The end lets go of the one who waits, wipes the keys, and does not wait for ever.
+	struct monitor *left = m.monitor;
+	monitor_stop(m.monitor);
+	(void)pthread_join(thread, NULL);
+	assert_int_equal(asked.result, -EBUSY);
+	assert_int_equal(monitor_free(&m.monitor), -EBUSY);
+	assert_int_equal(keys_live(&m.key[0]), 0);
+	// When the store is back, what was granted before the end starts nothing any more.
+	m.hung_token = -1;
+	m.monitor = left;
+	EVENTUALLY(!m.in_open);
+	mount_free(&m);
+	(void)close(s.bell);
+}
+
+static void a_deadline_holds_before_the_monitor_asks(void **state)
+{
+	(void)state;
+	struct script s;
+	struct mount m;
+	mount_init(&m, clock_real(), 3600000);
+	(void)mount_add(&m, add_key(&m, &s), "v1", &short_policy);
+	assert_int_equal(monitor_keep_time(m.monitor), 0);
+	mount_unlock(&m);
+	assert_int_equal(keys_live(&m.key[0]), 1);
+	EVENTUALLY(m.gone_ns[0] != 0);
+	assert_int_equal(keys_live(&m.key[0]), 0);
+	mount_free(&m);
+	(void)close(s.bell);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +316,9 @@ int main(void)
 		cmocka_unit_test(news_reaches_the_asker_before_the_interval),
 		cmocka_unit_test(people_ask_through_the_askers_thread),
 		cmocka_unit_test(many_may_ask_at_once),
+		cmocka_unit_test(a_hundred_disks_are_asked_about_with_one_question),
+		cmocka_unit_test(a_hung_backing_store_delays_no_question_and_no_end),
+		cmocka_unit_test(a_deadline_holds_before_the_monitor_asks),
 		cmocka_unit_test(the_end_wipes_the_keys_before_it_waits_for_a_slow_store),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -258,6 +259,85 @@ static void a_block_device_is_a_store(void **state)
 	assert_refused(dev, false, -EBUSY, "in use by the kernel");
 }
 
+// -errno or 0 of what a mount or dm-crypt does first.
+static int claim(const char *dev)
+{
+	autoclose int fd = open(dev, O_RDWR | O_EXCL | O_CLOEXEC);
+
+	return fd < 0 ? -errno : 0;
+}
+
+static void a_block_device_is_kept_from_the_kernel_while_it_is_written_to(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s scoped(store_close) = NULL;
+	char dev[32];
+
+	autoclose int loop = make_loop(f->path, dev, sizeof dev);
+	if (loop < 0)
+		skip();
+	assert_int_equal(claim(dev), 0);
+	s = open_rw(dev);
+	assert_int_equal(claim(dev), -EBUSY);
+	store_close(&s);
+	assert_int_equal(claim(dev), 0);
+	assert_int_equal(store_file_open(dev, true, &s, NULL, NULL), 0);
+	assert_int_equal(claim(dev), 0); // a reader disturbs nobody
+}
+
+static int hang_mount(const char *dir)
+{
+	char options[96];
+	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	(void)snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse);
+	if (fuse < 0 || mount("hung", dir, "fuse", 0, options) == 0)
+		return fuse;
+	(void)close(fuse);
+	return -1;
+}
+
+// Exit status of a child: 0 when it finds the holder, killed when it takes too long.
+static int search_for(const char *path, int holder)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)alarm(10);
+		_exit(store_file_holder(path) == holder ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void the_search_for_the_holder_waits_for_no_server_that_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+	char dir[96];
+
+	(void)snprintf(dir, sizeof dir, "%s/hung", f->dir);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	autoclose int fuse = geteuid() == 0 ? hang_mount(dir) : -1;
+	if (fuse < 0) {
+		assert_int_equal(rmdir(dir), 0);
+		skip();
+	}
+	// Opened before the store, so that it comes first in the list of this process.
+	int hung = open(dir, O_PATH | O_CLOEXEC);
+	struct store *s scoped(store_close) = open_rw(f->path);
+	int status = search_for(f->path, getpid());
+	(void)umount2(dir, MNT_FORCE);
+	int dead = fstat(hung, &st) < 0 ? errno : 0;
+	(void)close(hung);
+	(void)umount2(dir, MNT_DETACH);
+	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(dead, ENOTCONN); // a question to it would have gone to nobody
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +350,8 @@ int main(void)
 		STORE_TEST(the_holder_is_named_by_pid),
 		STORE_TEST(a_holder_out_of_sight_still_excludes),
 		STORE_TEST(a_block_device_is_a_store),
+		STORE_TEST(a_block_device_is_kept_from_the_kernel_while_it_is_written_to),
+		STORE_TEST(the_search_for_the_holder_waits_for_no_server_that_is_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -293,6 +294,61 @@ static void it_opens_through_a_descriptor_that_holds_an_ofd_lock(void **state)
 	assert_int_equal(fcntl(other, F_OFD_SETLK, &lock), -1);
 }
 
+static void two_readings_are_the_same_disk_only_with_the_same_policy(void **state)
+{
+	(void)state;
+	AUTO_RIG(r);
+	struct volume *v scoped(volume_close) = NULL;
+	struct errmsg err;
+
+	rig_create(&r);
+	assert_int_equal(volume_open(r.path, false, &v, &err), 0);
+	const struct volume_info first = *volume_info(v);
+	for (int i = 0; i < 10; i++) {
+		struct volume_info now = first;
+		assert_true(volume_same(&now, &first));
+		now.uuid[0] ^= (char)(i == 0);
+		now.cipher[0] ^= (char)(i == 1);
+		now.digest[0] ^= (uint8_t)(i == 2);
+		now.data_offset += i == 3;
+		now.sector_size += i == 4;
+		now.policy.size += i == 5;
+		now.policy.thin ^= i == 6;
+		now.policy.grace_denied_ms += i == 7;
+		now.policy.grace_unreachable_ms += i == 8;
+		now.policy.expiry_stops ^= i == 9;
+		assert_false(volume_same(&now, &first));
+	}
+}
+
+// Who may read a file may hold its lock, and the library would wait for it without a limit.
+static void a_lock_that_somebody_holds_hangs_nobody(void **state)
+{
+	(void)state;
+	AUTO_RIG(r);
+	struct volume *v = NULL;
+	struct errmsg err;
+
+	rig_create(&r);
+	int other autoclose = open(r.path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(other, LOCK_EX), 0);
+	assert_int_equal(volume_open(r.path, false, &v, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "another program holds its lock"));
+	// What a daemon says of itself holds for the rest of the process, so in another one.
+	pid_t child = fork();
+	if (child == 0) {
+		(void)alarm(20);
+		volume_locks_are_ours();
+		_exit(volume_open(r.path, false, &v, &err) ? 1 : 0);
+	}
+	int status = -1;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(flock(other, LOCK_UN), 0);
+	assert_int_equal(volume_open(r.path, false, &v, &err), 0);
+	volume_close(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +365,8 @@ int main(void)
 		cmocka_unit_test(one_damaged_header_copy_is_not_missed),
 		cmocka_unit_test(a_read_only_file_opens_also_with_a_damaged_primary_copy),
 		cmocka_unit_test(it_opens_through_a_descriptor_that_holds_an_ofd_lock),
+		cmocka_unit_test(two_readings_are_the_same_disk_only_with_the_same_policy),
+		cmocka_unit_test(a_lock_that_somebody_holds_hangs_nobody),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// What the monitor does for disks that differ: short graces, many at once, and what is told of
+// each.
+#include "monitor_fixture.h"
+
+#include "log.h"
+
+static void a_healthy_disk_does_not_flap_however_short_its_grace(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct lease_policy brief = default_policy;
+	brief.grace_unreachable_ms = 1000; // and the interval is a minute
+	build(&f, 1, &default_policy);
+	(void)mount_add(&f.mount, f.key, "v1", &brief);
+	struct errmsg err;
+	assert_int_equal(monitor_first_unlock(f.mount.monitor, 1, &err), 0);
+	run_for(&f.mount, 10 * MINUTE);
+	assert_int_equal(seen(f.mount.lease[1]).stops, 0);
+	assert_int_equal(alive(&f), 2);
+	// So it must be the asking that keeps it.
+	f.store.unwrap = CMK_UNREACHABLE;
+	run_for(&f.mount, SECOND);
+	assert_int_equal(alive(&f), 1);
+	finish(&f);
+}
+
+static void many_disks_of_one_mount_ask_for_the_attributes_once(void **state)
+{
+	(void)state;
+	struct fixture f;
+	build(&f, 0, &default_policy);
+	for (int i = 0; i < 100; i++)
+		(void)mount_add(&f.mount, f.key, "v1", &default_policy);
+	mount_unlock(&f.mount);
+	assert_int_equal(f.store.describes, 1);
+	assert_int_equal(f.store.unwraps, 100);
+	finish(&f);
+}
+
+static void every_sentence_names_its_disk_once(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct errmsg err;
+	build(&f, 0, &default_policy);
+	f.mount.name[0] = "token 0"; // with which the opener's own sentence begins
+	f.mount.name[1] = "/srv/b.img";
+	(void)mount_add(&f.mount, f.key, "v1", &default_policy);
+	(void)mount_add(&f.mount, f.key, "v1", &default_policy);
+	f.store.unwrap = CMK_DENIED;
+	assert_int_equal(monitor_first_unlock(f.mount.monitor, 1, &err), -EKEYREVOKED);
+	assert_string_equal(err.text, "/srv/b.img: the store says 1");
+	f.store.unwrap = CMK_GRANTED;
+	f.mount.opener_error = -EBADMSG;
+	assert_int_equal(monitor_first_unlock(f.mount.monitor, 0, &err), -EBADMSG);
+	assert_string_equal(err.text, "token 0: another disk than before");
+	finish(&f);
+}
+
+static void why_a_disk_does_not_resume_is_logged_once(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct logger *log = NULL;
+	int lines[2], saved = dup(STDERR_FILENO);
+	char text[4096] = "";
+	build(&f, 0, &default_policy);
+	f.mount.name[0] = "/srv/a.img";
+	(void)mount_add(&f.mount, f.key, "v1", &default_policy);
+	mount_unlock(&f.mount);
+	assert_int_equal(pipe(lines), 0);
+	assert_int_equal(dup2(lines[1], STDERR_FILENO), STDERR_FILENO);
+	assert_int_equal(logger_new("test", LOG_LEVEL_WARNING, &log), 0);
+	f.mount.monitor->config.log = log;
+	f.store.unwrap = CMK_DENIED;
+	run_for(&f.mount, 2 * HOUR);
+	f.store.unwrap = CMK_GRANTED;
+	f.mount.opener_error = -EBADMSG;
+	run_for(&f.mount, HOUR);
+	f.mount.monitor->config.log = NULL;
+	logger_free(&log);
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	(void)close(saved);
+	(void)close(lines[1]);
+	assert_true(read(lines[0], text, sizeof(text) - 1) > 0);
+	(void)close(lines[0]);
+	const char *first = strstr(text, "/srv/a.img: token 0: another disk");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "/srv/a.img"));
+	finish(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_healthy_disk_does_not_flap_however_short_its_grace),
+		cmocka_unit_test(many_disks_of_one_mount_ask_for_the_attributes_once),
+		cmocka_unit_test(every_sentence_names_its_disk_once),
+		cmocka_unit_test(why_a_disk_does_not_resume_is_logged_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
