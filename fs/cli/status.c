@@ -45,14 +45,14 @@ struct collection {
 };
 
 // A mount that is there and has nobody who answers for it belongs in the list, too.
-static int add_silent(struct collection *c, const char *at, int rc, const struct errmsg *why)
+static int add_silent(struct collection *c, const char *at, int why_rc, const struct errmsg *why)
 {
 	struct json *o = NULL;
 	if (!c->silent) {
-		c->silent = rc;
+		c->silent = why_rc;
 		*c->err = *why;
 	}
-	rc = json_object(&o);
+	int rc = json_object(&o);
 	if (!rc)
 		rc = json_push(c->list, o);
 	if (!rc)
@@ -60,7 +60,7 @@ static int add_silent(struct collection *c, const char *at, int rc, const struct
 	if (!rc)
 		rc = json_add_str(o, "mountpoint", at);
 	if (!rc)
-		rc = json_add_int(o, "errno", -c->silent);
+		rc = json_add_int(o, "errno", -why_rc);
 	return rc ? rc : json_add_str(o, "error", why->text);
 }
 

@@ -153,6 +153,7 @@ static int mount_and_serve(struct backing *b, char *program, const char *mountpo
 	char *argv[] = {program, options, NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(2, argv);
 	struct fuse_session *session = fuse_session_new(&args, &operations, sizeof operations, b);
+	fuse_opt_free_args(&args);
 	int status = 1;
 
 	if (!session)
