@@ -41,6 +41,11 @@ step() {
 	echo "-- $*"
 }
 
+# Whether the program under test is slowed down by a sanitizer: each command takes a quarter of a second.
+sanitized() {
+	ldd "$(command -v cmkdisk)" | grep -Eq 'lib[at]san'
+}
+
 need_fuse() {
 	[ -c /dev/fuse ] || skip "there is no /dev/fuse here"
 	{ : <>/dev/fuse; } 2>/dev/null || skip "/dev/fuse may not be opened here"
