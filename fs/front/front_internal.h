@@ -41,6 +41,8 @@ struct front {
 	atomic_uint idle;      // workers that wait for a request, or have ended with the mount
 	atomic_ulong served;   // requests answered
 	atomic_bool saturated; // front_run() watches for a stall
+	atomic_bool surplus;   // the next worker that is done ends
+	unsigned cores;	       // of the machine, 2 to the usual number of workers
 
 	pthread_mutex_t lock;	// guards what follows
 	pthread_cond_t news;	// any of it changed, or saturated was set
@@ -84,6 +86,11 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 
 // admit.c: carries it out, now or when the disk has a thread free. Never waits for either.
 void admit(struct front *f, const struct request *q);
+
+// machine.c: processors this process may use; milliseconds that all of the machine's have spent
+// idle, 0 if that cannot be known.
+unsigned machine_cores(void);
+unsigned long machine_idle_ms(void);
 
 // workers.c
 int workers_start(struct front *f) must_use;
