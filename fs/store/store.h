@@ -68,9 +68,10 @@ static inline void store_close(struct store **s)
 // -ENOENT, -EACCES, -EROFS, ...; all with a sentence. *fd (fd may be NULL) is the store's own
 // descriptor, lent until close, for /proc/self/fd paths.
 //
-// Its operations never change the size: reading or writing beyond the end is -EIO, as it means
-// that the file was cut off. After one failed flush every later flush is -EIO. A read_only store
-// answers -EROFS to changes. discard leaves zeros or fails.
+// Its operations do not change the size: reading or writing beyond the end is -EIO (for writes,
+// from 20 ms after the file was cut off on), as it means that the file was cut off. After one
+// failed flush every later flush is -EIO. A read_only store answers -EROFS to changes. discard
+// leaves zeros or fails.
 int store_file_open(
 	const char *path, bool read_only, struct store **out, int *fd, struct errmsg *err) must_use;
 

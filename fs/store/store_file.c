@@ -16,7 +16,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define SIZE_HOLDS_MS 20u
 
 struct file_store {
 	struct store base; // first, so that a struct store * is one of these
@@ -24,6 +27,9 @@ struct file_store {
 	int claim; // a block device in use for writing: the kernel lets nobody else have it, or -1
 	bool block;
 	bool read_only;
+
+	atomic_uint_fast64_t size_seen;	   // bytes
+	atomic_uint_fast64_t size_seen_ms; // when, on the coarse clock
 
 	atomic_uint_fast64_t flush_asked; // tickets handed out
 	pthread_mutex_t flush_lock;
@@ -60,17 +66,29 @@ static int file_pread(struct store *s, void *buf, size_t len, uint64_t off)
 	return rc == -ENODATA ? -EIO : rc; // the file became shorter than the disk on it
 }
 
-// A write beyond the end would make a file longer again that somebody had cut off, and the loss
-// would be noticed only when its zeros are read. A block device refuses by itself.
-static int check_within(const struct file_store *f, size_t len, uint64_t off)
+static uint64_t coarse_ms(void)
 {
-	uint64_t size;
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
 
+// A write beyond the end would make a file longer again that somebody had cut off, and the loss
+// would be noticed only when its zeros are read. To look before every write is a system
+// call more for each, so what was seen holds for SIZE_HOLDS_MS. A block device refuses by itself.
+static int check_within(struct file_store *f, size_t len, uint64_t off)
+{
 	if (f->block)
+		return 0;
+	uint64_t now = coarse_ms(), size = atomic_load(&f->size_seen);
+	bool within = off <= size && len <= size - off;
+	if (within && now - atomic_load(&f->size_seen_ms) < SIZE_HOLDS_MS)
 		return 0;
 	int rc = size_of(f, &size);
 	if (rc < 0)
 		return rc;
+	atomic_store(&f->size_seen, size);
+	atomic_store(&f->size_seen_ms, now);
 	return off <= size && len <= size - off ? 0 : -EIO;
 }
 
