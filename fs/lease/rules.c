@@ -146,6 +146,8 @@ void rules_verdict(struct rules *r, const struct lease_verdict *v, struct moment
 	enum lease_cause cause;
 	enum judgement j = judge(r, v, now.wall_s, &cause);
 	r->bad_news += j != PROOF;
+	if (j != PROOF)
+		r->no_proof_ns = asked;
 	if (r->now.state == LEASE_STOPPED) {
 		verdict_when_stopped(r, v, j, cause);
 	} else if (j == PROOF) {
@@ -173,8 +175,10 @@ int rules_may_start(
 	int judged = rules_judge(r, v, now.wall_s);
 	if (judged < 0)
 		return judged;
-	// A proof from before the stop, or older than another answer, proves nothing about now.
-	if (v->asked_ns < r->stopped_ns || v->asked_ns < r->newest_ns || v->asked_ns > now.boot_ns)
+	// A proof from before the stop, or older than an answer that was none, proves nothing about
+	// now. (Another proof may have come while the header was read.)
+	if (v->asked_ns < r->stopped_ns || v->asked_ns < r->no_proof_ns ||
+		v->asked_ns > now.boot_ns)
 		return -ETIME;
 	if (now.boot_ns >= add_ms(v->asked_ns, r->policy.grace_unreachable_ms))
 		return -ETIME;
@@ -183,7 +187,8 @@ int rules_may_start(
 
 void rules_start(struct rules *r, const struct lease_verdict *v, uint64_t boot_ns)
 {
-	r->newest_ns = v->asked_ns;
+	if (v->asked_ns > r->newest_ns)
+		r->newest_ns = v->asked_ns;
 	r->now.exp = v->exp;
 	r->now.deadline_ns = 0;
 	proof(r, v->asked_ns, boot_ns);

@@ -41,6 +41,7 @@ struct rules {
 	struct lease_policy policy;
 	struct lease_view now; // but for key_present
 	uint64_t newest_ns;    // asked_ns of the newest verdict seen
+	uint64_t no_proof_ns;  // the same of the newest one that was no proof
 	uint64_t stopped_ns;   // of the last stop or lock
 	uint64_t bad_news;     // counts stops, locks and refusals, for a start to see them come
 	bool untold;	       // state or cause changed since somebody cleared this

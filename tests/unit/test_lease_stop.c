@@ -181,6 +181,26 @@ static void wait_meanwhile(void *ctx)
 	pass(&w->time, 24 * HOUR);
 }
 
+static void a_proof_stays_good_beside_a_newer_one_but_not_after_a_refusal(void **state)
+{
+	(void)state;
+	struct world w;
+	build_active(&w, &standard);
+	lease_lock(w.lease, "by hand");
+	pass(&w.time, 1);
+	struct lease_verdict proof = answer(&w, CMK_GRANTED);
+	pass(&w.time, 1);
+	tell(&w, CMK_GRANTED); // a check, while the header is read for the one who unlocks
+	assert_int_equal(lease_unlock(w.lease, NULL, &proof, true), 0);
+	lease_lock(w.lease, "by hand");
+	pass(&w.time, 1);
+	proof = answer(&w, CMK_GRANTED);
+	pass(&w.time, 1);
+	tell(&w, CMK_DENIED);
+	assert_int_equal(lease_unlock(w.lease, NULL, &proof, true), -ETIME);
+	finish(&w);
+}
+
 static void what_happens_while_the_key_is_made_is_seen(void **state)
 {
 	(void)state;
@@ -225,6 +245,7 @@ int main(void)
 		cmocka_unit_test(resuming_needs_a_proof_asked_after_the_stop),
 		cmocka_unit_test(resuming_by_itself_is_refused_when_locked_or_manual),
 		cmocka_unit_test(unlock_by_each_verdict_says_why_not),
+		cmocka_unit_test(a_proof_stays_good_beside_a_newer_one_but_not_after_a_refusal),
 		cmocka_unit_test(what_happens_while_the_key_is_made_is_seen),
 		cmocka_unit_test(every_state_and_cause_has_a_name),
 	};
