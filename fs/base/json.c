@@ -150,14 +150,17 @@ bool json_int(const struct json *j, const char *member, int64_t *out)
 	return json_as_int(json_get(j, member), out);
 }
 
+bool json_as_bool(const struct json *j, bool *out)
+{
+	if (!cJSON_IsBool(node(j)))
+		return false;
+	*out = cJSON_IsTrue(node(j));
+	return true;
+}
+
 bool json_bool(const struct json *j, const char *member, bool *out)
 {
-	const cJSON *n = node(json_get(j, member));
-
-	if (!cJSON_IsBool(n))
-		return false;
-	*out = cJSON_IsTrue(n);
-	return true;
+	return json_as_bool(json_get(j, member), out);
 }
 
 bool json_is_object(const struct json *j)
@@ -168,6 +171,11 @@ bool json_is_object(const struct json *j)
 bool json_is_array(const struct json *j)
 {
 	return cJSON_IsArray(node(j));
+}
+
+bool json_is_null(const struct json *j)
+{
+	return cJSON_IsNull(node(j));
 }
 
 static cJSON *child_at(const struct json *j, size_t i)
@@ -279,6 +287,22 @@ int json_add_int(struct json *obj, const char *member, int64_t value)
 int json_add_bool(struct json *obj, const char *member, bool value)
 {
 	return json_add(obj, member, wrap(cJSON_CreateBool(value)));
+}
+
+struct json *json_member(struct json *obj, const char *member)
+{
+	return wrap(node(json_get(obj, member)));
+}
+
+int json_set_bool(struct json *obj, const char *member, bool value)
+{
+	if (!json_get(obj, member))
+		return json_add_bool(obj, member, value);
+	cJSON *fresh = cJSON_CreateBool(value);
+	if (fresh && cJSON_ReplaceItemInObjectCaseSensitive(node(obj), member, fresh))
+		return 0;
+	cJSON_Delete(fresh);
+	return -ENOMEM;
 }
 
 int json_print(const struct json *j, bool pretty, char **out)

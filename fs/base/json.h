@@ -31,8 +31,10 @@ size_t json_array_len(const struct json *j);			  // 0 if no array
 const struct json *json_array_at(const struct json *j, size_t i); // NULL beyond the end
 const char *json_as_str(const struct json *j);			  // of the value itself
 bool json_as_int(const struct json *j, int64_t *out);
+bool json_as_bool(const struct json *j, bool *out);
 bool json_is_object(const struct json *j);
 bool json_is_array(const struct json *j);
+bool json_is_null(const struct json *j); // the literal null, not what is absent
 // Members in order, for objects with unknown names: i-th member's value, *name set; NULL beyond the
 // end.
 const struct json *json_member_at(const struct json *j, size_t i, const char **name);
@@ -48,6 +50,10 @@ int json_add_bool(struct json *obj, const char *member, bool value) must_use;
 int json_add(struct json *obj, const char *member, struct json *child) must_use;
 int json_push(struct json *array, struct json *child) must_use;
 int json_push_str(struct json *array, const char *value) must_use;
+// Changing what was parsed: a member to change something in, NULL if absent; a boolean instead of
+// what the member was, or beside the others.
+struct json *json_member(struct json *obj, const char *member);
+int json_set_bool(struct json *obj, const char *member, bool value) must_use;
 
 // Text without line breaks (pretty: indented, as for people). The caller frees *out.
 int json_print(const struct json *j, bool pretty, char **out) must_use;

@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SECRET_MAX 65536u
+#define SECRET_MAX 524288u
 #define SECRET_ALIGN 16u
 
 struct layout {

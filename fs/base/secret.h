@@ -17,7 +17,7 @@ struct secret {
 	bool locked; // mlock() succeeded
 };
 
-// Zero-filled, len in bytes, 1..65536. -ENOMEM when memory is short; when it merely cannot be
+// Zero-filled, len in bytes, 1..524288. -ENOMEM when memory is short; when it merely cannot be
 // locked the object is made all the same and `locked` is false, which the caller must report.
 int secret_new(size_t len, struct secret **out) must_use;
 // Takes len bytes from data, which the caller still owns and should wipe.

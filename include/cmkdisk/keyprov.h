@@ -127,7 +127,7 @@ struct cmk_host {
 	/* The store's own id of the request, for the log and for its support. */
 	void (*request_id)(const struct cmk_host *host, const char *id);
 
-	/* Locked, undumpable memory, zero-filled, len 1..65536; NULL if there is none. For PINs,
+	/* Locked, undumpable memory, zero-filled, len 1..524288; NULL if there is none. For PINs,
 	   tokens and private keys. secret_free wipes; NULL allowed. The plug-in owns what it
 	   allocated. */
 	void *(*secret_alloc)(const struct cmk_host *host, size_t len);
@@ -168,14 +168,23 @@ struct cmk_wrapped {
 };
 
 /*
- * How a key is named. All strings are the host's, never NULL, and live until close(). The struct
- * itself lives only during open().
+ * How a key is named. All strings are the host's, never NULL (but for environment), and live until
+ * close(). The struct itself lives only during open().
  */
 struct cmk_key_ref {
 	size_t struct_size;
 	const char *key_url; /* as the user wrote it; its scheme is one of the plug-in's */
-	const char *config;  /* JSON object with the key set's members for this provider, or "{}" */
+	const char *config;  /* the key set, a JSON object; "{}" without one */
 	const char *disk;    /* label for the store's own log, or "" */
+
+	/* Appended after the first release: ask CMK_HAS(). What the user's own environment says
+	   about signing in and getting there, as "NAME=value", NULL-terminated: AZURE_*,
+	   IDENTITY_*, MSI_*, IMDS_ENDPOINT, HTTPS_PROXY (also in small letters), ALL_PROXY and
+	   NO_PROXY (both cases), SSL_CERT_FILE and SSL_CERT_DIR. In locked memory of the host's,
+	   because there are secrets among them: never logged, copied into secret_alloc() only.
+	   NULL: none of them is set, or the key's scheme is not https, whose providers alone are
+	   told. */
+	const char *const *environment;
 };
 
 /*

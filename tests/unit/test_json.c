@@ -219,6 +219,27 @@ static void a_child_is_taken_even_when_adding_fails(void **state)
 	assert_int_equal(json_push(j, NULL), -ENOMEM);
 }
 
+static void what_was_parsed_is_changed(void **state)
+{
+	(void)state;
+	struct json *j scoped(json_free) = NULL;
+	char *text autofree = NULL;
+	bool b = false;
+
+	assert_int_equal(parse("{\"a\":null,\"o\":{\"t\":true,\"big\":9007199254740991}}", &j), 0);
+	assert_true(json_is_null(json_get(j, "a")));
+	assert_false(json_is_null(json_get(j, "none")) || json_is_null(json_get(j, "o")));
+	assert_true(json_as_bool(json_get(json_get(j, "o"), "t"), &b) && b);
+	assert_false(json_as_bool(json_get(j, "a"), &b) || json_as_bool(NULL, &b));
+	assert_null(json_member(j, "none"));
+	assert_int_equal(json_set_bool(json_member(j, "o"), "t", false), 0);
+	assert_int_equal(json_set_bool(j, "a", true), 0);
+	assert_int_equal(json_set_bool(j, "new", false), 0);
+	assert_int_equal(json_print(j, false, &text), 0);
+	assert_string_equal(
+		text, "{\"a\":true,\"o\":{\"t\":false,\"big\":9007199254740991},\"new\":false}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +251,7 @@ int main(void)
 		cmocka_unit_test(integers_are_exact_or_absent),
 		cmocka_unit_test(large_integers_survive_printing),
 		cmocka_unit_test(a_document_is_built),
+		cmocka_unit_test(what_was_parsed_is_changed),
 		cmocka_unit_test(a_child_is_taken_even_when_adding_fails),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
