@@ -2,6 +2,8 @@
 // The door of this folder: the life of an agent, its three questions, its news.
 #include "agent.h"
 
+#include "credentials.h"
+#include "log.h"
 #include "message.h"
 #include "peer.h"
 #include "plugins.h"
@@ -18,6 +20,21 @@
 #define OPEN_TEXTS_MAX 24000u // of one OPEN message, well below WIRE_FRAME_MAX
 #define DRAIN_MAX 256	      // frames in one agent_drain()
 
+static int check_lengths(
+	const struct agent_config *c, const struct credentials *credentials, struct errmsg *err)
+{
+	size_t environment;
+	(void)credentials_block(credentials, &environment);
+	if (strlen(c->key_url) + strlen(c->config) + strlen(c->disk) + environment <=
+		OPEN_TEXTS_MAX)
+		return 0;
+	return errmsg_set(err, EINVAL,
+		"%.200s: key URL and key set, and the environment's %zu bytes of credentials and "
+		"proxy settings, are together longer than %u bytes; shorten the key set, or unset "
+		"variables that are not needed",
+		c->key_url, environment, OPEN_TEXTS_MAX);
+}
+
 int agent_new(const struct agent_config *c, struct agent **out, struct errmsg *err)
 {
 	char scheme[PLUGIN_NAME_ROOM];
@@ -27,10 +44,11 @@ int agent_new(const struct agent_config *c, struct agent **out, struct errmsg *e
 		r = plugin_path(c->plugin_dir, scheme, plugin, sizeof(plugin), err);
 	if (r)
 		return r;
-	if (strlen(c->key_url) + strlen(c->config) + strlen(c->disk) > OPEN_TEXTS_MAX)
-		return errmsg_set(err, EINVAL,
-			"%.200s: key URL and provider settings together are longer than %u bytes",
-			c->key_url, OPEN_TEXTS_MAX);
+	const struct credentials *credentials =
+		scheme_gets_credentials(scheme) ? c->credentials : NULL;
+	r = check_lengths(c, credentials, err);
+	if (r)
+		return r;
 
 	struct agent *a scoped(agent_free) = calloc(1, sizeof(*a));
 	if (!a)
@@ -40,6 +58,7 @@ int agent_new(const struct agent_config *c, struct agent **out, struct errmsg *e
 	if (a->cancel_fd < 0)
 		return errmsg_set(err, errno, "cannot make an event descriptor: %m");
 	a->quiet = c->quiet;
+	a->credentials = credentials;
 	a->deadline_ms = c->deadline_ms ? c->deadline_ms : DEADLINE_DEFAULT_MS;
 	a->log = c->log;
 	a->program = strdup(c->program);
@@ -52,6 +71,11 @@ int agent_new(const struct agent_config *c, struct agent **out, struct errmsg *e
 	r = plugin_name(a->plugin, a->provider, err);
 	if (r)
 		return r;
+	if (!credentials_lock(credentials))
+		log_warning(a->log,
+			"%.200s: memory for credentials cannot be locked and may be swapped; raise "
+			"the memlock limit (ulimit -l)",
+			a->key_url);
 	*out = TAKE(a);
 	return 0;
 }

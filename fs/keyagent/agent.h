@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct agent;
+struct credentials;
 struct logger;
 struct secret;
 
@@ -26,6 +27,8 @@ struct agent_config {
 	uint32_t deadline_ms;	// of one question, default 10 000
 	struct logger *log;
 	bool quiet; // its stderr is /dev/null: for a daemon, which must let go of the terminal
+	// Borrowed until agent_free(); NULL none. Sent to the provider only if its keys are https:.
+	const struct credentials *credentials;
 };
 
 // An answer: a verdict that is never an errno, with the sentence for people.
@@ -46,7 +49,8 @@ struct agent_stats {
 
 // Starts nothing yet: the process is started by the first question, so that a fork before it
 // (daemonising) is harmless. Copies the config's strings. -EINVAL with a sentence if the scheme is
-// malformed, -EDOM if no plug-in serves it, -EPERM if its file may be written by others.
+// malformed, or the settings and the credentials are too long to be sent; -EDOM if no plug-in
+// serves it, -EPERM if its file may be written by others.
 int agent_new(const struct agent_config *c, struct agent **out, struct errmsg *err) must_use;
 // Ends the process (kill if it does not go by itself within 200 ms). NULL allowed.
 void agent_free(struct agent **a);

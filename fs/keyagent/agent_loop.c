@@ -26,6 +26,8 @@ struct agent {
 	struct secret *in, *out;       // frames
 	struct secret *plain;	       // for unwrap
 	char *key_url, *config, *disk; // the plug-in's until close()
+	struct secret *environment;    // its lines, as they came; the plug-in's as well
+	const char **lines;	       // NULL-terminated; NULL none
 	void *key;
 	bool opened;
 	uint64_t next_news_ns;
@@ -38,6 +40,8 @@ static void agent_end(struct agent *a)
 	free(a->key_url);
 	free(a->config);
 	free(a->disk);
+	free(a->lines);
+	secret_free(&a->environment);
 	secret_free(&a->plain);
 	secret_free(&a->in);
 	secret_free(&a->out);
@@ -98,6 +102,27 @@ static int replace(char **slot, const char *value)
 	return *slot ? 0 : -ENOMEM;
 }
 
+// From the frame, which is wiped soon, to where it stays until close().
+static int keep_environment(struct agent *a, const char *block, size_t len)
+{
+	size_t count = 0;
+	free(TAKE(a->lines));
+	secret_free(&a->environment);
+	if (len == 0)
+		return 0;
+	for (size_t i = 0; i < len; i++)
+		count += block[i] == '\0';
+	a->lines = calloc(count + 1, sizeof(*a->lines));
+	if (!a->lines || secret_dup(block, len, &a->environment))
+		return -ENOMEM;
+	const char *line = (const char *)a->environment->data;
+	for (size_t i = 0; i < count; i++) {
+		a->lines[i] = line;
+		line += strlen(line) + 1;
+	}
+	return 0;
+}
+
 static int on_open(struct agent *a, uint32_t seq, struct wire_reader *r)
 {
 	struct msg_open m;
@@ -105,7 +130,7 @@ static int on_open(struct agent *a, uint32_t seq, struct wire_reader *r)
 	if (wire_done(r) || a->opened)
 		return -EBADMSG;
 	if (replace(&a->key_url, m.key_url) || replace(&a->config, m.config) ||
-		replace(&a->disk, m.disk))
+		replace(&a->disk, m.disk) || keep_environment(a, m.environment, m.environment_len))
 		return -ENOMEM;
 	enum cmk_verdict v = CMK_MISCONFIGURED;
 	host_callback_begin(&a->host, m.budget_ms);
@@ -113,7 +138,8 @@ static int on_open(struct agent *a, uint32_t seq, struct wire_reader *r)
 		struct cmk_key_ref ref = {.struct_size = sizeof(ref),
 			.key_url = a->key_url,
 			.config = a->config,
-			.disk = a->disk};
+			.disk = a->disk,
+			.environment = a->lines};
 		v = a->plugin.table.open(&a->host.api, &ref, &a->key);
 		a->opened = v == CMK_GRANTED;
 	}

@@ -11,6 +11,7 @@ void msg_put_open(struct wire_writer *w, const struct msg_open *m)
 	wire_put_text(w, m->key_url);
 	wire_put_text(w, m->config);
 	wire_put_text(w, m->disk);
+	wire_put_bytes(w, m->environment, m->environment_len);
 }
 
 void msg_get_open(struct wire_reader *r, struct msg_open *m)
@@ -20,6 +21,9 @@ void msg_get_open(struct wire_reader *r, struct msg_open *m)
 	m->key_url = wire_get_text(r);
 	m->config = wire_get_text(r);
 	m->disk = wire_get_text(r);
+	m->environment = (const char *)wire_get_bytes(r, WIRE_FRAME_MAX, &m->environment_len);
+	if (m->environment_len > 0 && m->environment[m->environment_len - 1] != '\0')
+		r->bad = true;
 }
 
 void msg_put_unwrap(struct wire_writer *w, const struct msg_unwrap *m)

@@ -12,7 +12,9 @@
 struct msg_open {
 	const char *plugin; // absolute path
 	const char *key_url, *config, *disk;
-	uint32_t budget_ms; // for the provider's callback
+	const char *environment; // "NAME=value", each with its NUL; secret
+	size_t environment_len;	 // 0 none
+	uint32_t budget_ms;	 // for the provider's callback
 };
 struct msg_unwrap {
 	const char *version, *alg;

@@ -11,6 +11,7 @@
 #include "talk.h"
 
 #include "clock.h"
+#include "credentials.h"
 #include "log.h"
 #include "message.h"
 #include "secret.h"
@@ -213,11 +214,15 @@ static bool open_key(struct talk *t)
 {
 	struct agent *a = t->a;
 	struct msg_answer m;
+	size_t environment_len;
+	const char *environment = credentials_block(a->credentials, &environment_len);
 	start_frame(t, WIRE_OPEN);
 	msg_put_open(&t->w, &(struct msg_open){.plugin = a->plugin,
 				    .key_url = a->key_url,
 				    .config = a->config,
 				    .disk = a->disk,
+				    .environment = environment,
+				    .environment_len = environment_len,
 				    .budget_ms = talk_budget_ms(t)});
 	int r = converse(t, WIRE_OPENED, &m);
 	if (r == 0)

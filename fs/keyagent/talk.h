@@ -13,6 +13,7 @@
 
 struct agent {
 	char *program, *plugin, *key_url, *config, *disk; // owned
+	const struct credentials *credentials;		  // NULL: none, or not for this provider
 	char provider[PLUGIN_NAME_ROOM];
 	uint32_t deadline_ms;
 	struct logger *log;

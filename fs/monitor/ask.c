@@ -30,51 +30,30 @@ int verdict_errno(enum cmk_verdict v)
 	}
 }
 
+void verdict_dates(const struct disk *d, struct lease_verdict *v)
+{
+	const struct group *g = d->group;
+	if (g->info_known) { // only this thread writes it
+		v->nbf = g->view.info.nbf;
+		v->exp = g->view.info.exp;
+	}
+	if (v->verdict == CMK_GRANTED)
+		(void)key_dates_judge(d->binding.key_url, d->binding.key_version, v->nbf, v->exp,
+			clock_wall_s(d->monitor->config.clock), v->sentence, sizeof(v->sentence));
+}
+
 void verdict_fill(const struct disk *d, const struct agent_answer *a, uint64_t asked_ns,
 	struct lease_verdict *out)
 {
-	struct key *k = d->key;
-	struct cmk_key_info info = {0};
-	with_lock(&k->lock);
-	if (d->group->info_known)
-		info = d->group->view.info;
-	*out = (struct lease_verdict){.verdict = a->verdict,
-		.reason = a->reason,
-		.asked_ns = asked_ns,
-		.nbf = info.nbf,
-		.exp = info.exp};
-	if (a->verdict == CMK_GRANTED)
-		(void)key_dates_judge(d->binding.key_url, d->binding.key_version, info.nbf,
-			info.exp, clock_wall_s(k->monitor->config.clock), out->sentence,
-			sizeof(out->sentence));
-	else
-		(void)snprintf(out->sentence, sizeof(out->sentence), "%s", a->sentence);
-}
-
-bool ask_describe(struct disk *d)
-{
-	struct key *k = d->key;
-	struct cmk_key_info info = {0};
-	struct agent_answer answer = {.verdict = CMK_UNREACHABLE};
-	k->source.describe(k->source.ctx, d->binding.key_version, &info, &answer);
-	if (answer.verdict != CMK_GRANTED) {
-		log_debug(k->monitor->config.log, "%s: attributes not seen: %s", d->binding.key_url,
-			answer.sentence);
-		return false;
-	}
-	with_lock(&k->lock);
-	struct group *g = d->group;
-	bool changed =
-		!g->info_known || g->view.info.nbf != info.nbf || g->view.info.exp != info.exp;
-	g->info_known = true;
-	g->described_ns = clock_boot_ns(k->monitor->config.clock);
-	g->view.info = info;
-	return changed;
+	*out = (struct lease_verdict){
+		.verdict = a->verdict, .reason = a->reason, .asked_ns = asked_ns};
+	(void)snprintf(out->sentence, sizeof(out->sentence), "%s", a->sentence);
+	verdict_dates(d, out);
 }
 
 static void count(struct key *k, struct group *g, const struct agent_answer *a)
 {
-	with_lock(&k->lock);
+	with_lock(&k->monitor->lock);
 	g->view.checks++;
 	g->view.last_took_ms = a->took_ms;
 	if (a->verdict == CMK_GRANTED)
@@ -93,7 +72,7 @@ static struct disk *probe(
 	struct disk *d = NULL;
 	for (size_t i = 0; i < g->count && i < PROBES_MAX; i++) {
 		scoped(secret_free) struct secret *plain = NULL;
-		d = g->disks[g->probe];
+		d = g->probe;
 		*answer = (struct agent_answer){.verdict = CMK_UNREACHABLE};
 		*asked_ns = clock_boot_ns(k->monitor->config.clock);
 		k->source.unwrap(k->source.ctx, &d->binding, &plain, answer);
@@ -104,7 +83,7 @@ static struct disk *probe(
 			"token %d of a disk bound to %s, version %s, is not this key's work: %s",
 			d->binding.token, d->binding.key_url, d->binding.key_version,
 			answer->sentence);
-		g->probe = (g->probe + 1) % g->count;
+		g->probe = d->next ? d->next : g->first;
 	}
 	return d;
 }
@@ -124,25 +103,23 @@ static void log_change(
 			v->sentence);
 }
 
-// True if it is a proof for every one.
-static bool deliver(struct group *g, const struct lease_verdict *v)
+static void deliver(struct key *k, struct group *g)
 {
-	bool proof = true;
-	for (size_t i = 0; i < g->count; i++) {
-		lease_verdict(g->disks[i]->lease, v);
-		proof &= lease_judge(g->disks[i]->lease, v) == 0;
+	g->proof = true;
+	for (struct disk *d = g->first; d; d = d->next) {
+		lease_verdict(d->lease, &g->verdict);
+		g->proof &= lease_judge(d->lease, &g->verdict) == 0;
 	}
-	return proof;
+	waker_ring(&k->monitor->timekeeper);
 }
 
-static void resume(struct key *k, struct group *g, const struct lease_verdict *v)
+static void resume(struct key *k, struct group *g)
 {
 	struct monitor *m = k->monitor;
-	for (size_t i = 0; i < g->count && !atomic_load(&m->stopping); i++) {
-		struct disk *d = g->disks[i];
+	for (struct disk *d = g->first; d && !atomic_load(&m->stopping); d = d->next) {
 		struct opening *o = NULL;
 		struct errmsg err = {""};
-		if (!lease_resumes_itself(d->lease) || lease_judge(d->lease, v) < 0 ||
+		if (!lease_resumes_itself(d->lease) || lease_judge(d->lease, &g->verdict) < 0 ||
 			resumer_has(m, d))
 			continue;
 		int r = unlock_ask(d, false, &o, &err);
@@ -157,29 +134,25 @@ static void resume(struct key *k, struct group *g, const struct lease_verdict *v
 	}
 }
 
-bool ask_group(struct key *k, struct group *g, uint32_t *retry_after_ms, struct lease_verdict *out)
+void ask_version(struct key *k, struct group *g, uint32_t *retry_after_ms)
 {
 	struct agent_answer answer;
 	uint64_t asked_ns = 0;
 	struct disk *d = probe(k, g, &answer, &asked_ns);
 	if (answer.retry_after_ms > *retry_after_ms)
 		*retry_after_ms = answer.retry_after_ms;
-
-	verdict_fill(d, &answer, asked_ns, out);
-	log_change(k, g, d, out);
-	bool proof = deliver(g, out);
-	waker_ring(&k->monitor->timekeeper);
-	if (answer.verdict != CMK_GRANTED) {
+	verdict_fill(d, &answer, asked_ns, &g->verdict);
+	log_change(k, g, d, &g->verdict);
+	deliver(k, g);
+	if (answer.verdict != CMK_GRANTED)
 		resumer_drop(k->monitor, g);
-		return proof;
+}
+
+void ask_granted(struct key *k, struct group *g, struct attributes *a, bool full)
+{
+	if ((full || !attributes_recent(g, k->monitor)) && attributes_ask(k, g, a)) {
+		verdict_dates(g->first, &g->verdict);
+		deliver(k, g);
 	}
-	// Told before the attributes are asked for: a store that hangs over those must not cost the
-	// grant it has just given.
-	if (ask_describe(d)) {
-		verdict_fill(d, &answer, asked_ns, out);
-		proof = deliver(g, out);
-		waker_ring(&k->monitor->timekeeper);
-	}
-	resume(k, g, out);
-	return proof;
+	resume(k, g);
 }

@@ -14,9 +14,9 @@ static uint64_t now_ns(const struct key *k)
 	return clock_boot_ns(k->monitor->config.clock);
 }
 
-static void answer_checks(
-	struct request *requests, const struct group *g, const struct lease_verdict *v)
+static void answer_checks(struct request *requests, const struct group *g)
 {
+	const struct lease_verdict *v = &g->verdict;
 	for (struct request *q = requests; q; q = q->next) {
 		if (q->kind != REQUEST_CHECK || q->disk->group != g)
 			continue;
@@ -37,10 +37,15 @@ static struct request *take_requests(struct key *k)
 	return TAKE(k->requests);
 }
 
-static void publish(struct key *k)
+// When there is something to ask next.
+static uint64_t publish(struct key *k)
 {
-	with_lock(&k->lock);
-	k->next_check_ns = k->schedule.due_ns;
+	uint64_t due = k->schedule.due_ns;
+	if (k->soon_ns < due)
+		due = k->soon_ns;
+	with_lock(&k->monitor->lock);
+	k->next_check_ns = due;
+	return due;
 }
 
 static void finish(struct key *k, struct request *q)
@@ -55,19 +60,34 @@ static void finish(struct key *k, struct request *q)
 	(void)pthread_cond_broadcast(&k->answered);
 }
 
-// Asks about every version of the key. The requests to check are answered out of the same round.
-static void ask_round(struct key *k, struct request *requests)
+// Asks about every version of the key, or about those alone to which a disk has just come. The
+// requests to check are answered out of a full round. Every grant is told before any attributes are
+// asked for: a store that hangs over those must not cost what it has just given.
+static void ask_round(struct key *k, struct request *requests, bool full)
 {
+	struct attributes a = {.asked_newest = false};
 	uint32_t retry_after_ms = 0;
 	bool good = true;
-	for (size_t i = 0; i < k->group_count; i++) {
-		struct lease_verdict v;
-		if (atomic_load(&k->monitor->stopping))
-			break;
-		good &= ask_group(k, k->groups[i], &retry_after_ms, &v);
-		answer_checks(requests, k->groups[i], &v);
+	for (struct group *g = k->groups; g; g = g->next) {
+		g->asked = (full || g->soon) && !atomic_load(&k->monitor->stopping);
+		if (!g->asked)
+			continue;
+		g->soon = false;
+		ask_version(k, g, &retry_after_ms);
 	}
+	for (struct group *g = k->groups; g; g = g->next) {
+		if (!g->asked)
+			continue;
+		if (g->verdict.verdict == CMK_GRANTED && !atomic_load(&k->monitor->stopping))
+			ask_granted(k, g, &a, full);
+		good &= g->proof;
+		answer_checks(requests, g);
+	}
+	k->soon_ns = UINT64_MAX;
+	if (!full)
+		return;
 	schedule_answered(&k->schedule, good, retry_after_ms, now_ns(k));
+	attributes_newer(k, &a);
 }
 
 // The resumer goes on with it; whoever waits may leave from now on.
@@ -103,16 +123,57 @@ static struct request *begin_unlocks(struct key *k, struct request *requests, bo
 	return requests;
 }
 
+static bool is_here(struct key *k, struct request *q, bool *coming)
+{
+	with_lock(&k->monitor->lock);
+	*coming = q->disk->key == k && !q->disk->group;
+	return q->disk->key == k && q->disk->group;
+}
+
+static void wait_for_disk(struct key *k, struct request *q)
+{
+	with_lock(&k->lock);
+	q->next = k->requests;
+	k->requests = q;
+}
+
+// Those about disks that this asker has. Others are sent to the asker that does, or wait here for a
+// disk that is about to come.
+static struct request *keep_ours(struct key *k, struct request *requests)
+{
+	struct request *ours = NULL, **ours_end = &ours;
+	while (requests) {
+		struct request *q = requests;
+		bool coming;
+		requests = q->next;
+		q->next = NULL;
+		if (is_here(k, q, &coming)) {
+			*ours_end = q;
+			ours_end = &q->next;
+		} else if (coming) {
+			wait_for_disk(k, q);
+		} else {
+			q->result = -ESTALE;
+			finish(k, q);
+		}
+	}
+	return ours;
+}
+
 uint64_t asker_step(struct key *k)
 {
+	rebind_serve(k);
 	bool check = now_ns(k) >= k->schedule.due_ns;
-	struct request *requests = begin_unlocks(k, take_requests(k), &check);
-	if (check)
-		ask_round(k, requests);
-	publish(k);
+	bool soon = now_ns(k) >= k->soon_ns;
+	struct request *requests = begin_unlocks(k, keep_ours(k, take_requests(k)), &check);
+	if (soon)
+		k->last_soon_ns = now_ns(k);
+	if (check || soon)
+		ask_round(k, requests, check);
+	uint64_t due = publish(k);
 	if (requests)
 		finish(k, requests);
-	return k->schedule.due_ns;
+	return due;
 }
 
 // Listens no more for a moment when there was nothing to hear, so that a broken descriptor cannot

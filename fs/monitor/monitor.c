@@ -10,6 +10,16 @@
 #include <time.h>
 
 #define INTERVAL_DEFAULT_MS 60000
+#define NEAR_EXPIRY_DEFAULT_S (30ull * 24 * 3600)
+
+static void cond_init(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(c, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
 
 int monitor_new(const struct monitor_config *c, struct monitor **out)
 {
@@ -19,6 +29,8 @@ int monitor_new(const struct monitor_config *c, struct monitor **out)
 	m->config = *c;
 	if (m->config.interval_ms == 0)
 		m->config.interval_ms = INTERVAL_DEFAULT_MS;
+	if (m->config.near_expiry_s == 0)
+		m->config.near_expiry_s = NEAR_EXPIRY_DEFAULT_S;
 	int r = waker_open(&m->timekeeper);
 	if (r < 0)
 		return r;
@@ -27,11 +39,13 @@ int monitor_new(const struct monitor_config *c, struct monitor **out)
 		waker_close(&m->timekeeper);
 		return r;
 	}
+	(void)pthread_mutex_init(&m->lock, NULL);
+	cond_init(&m->moved);
 	*out = TAKE(m);
 	return 0;
 }
 
-// Room for one more pointer. The arrays grow only while the mount is put together.
+// Room for one more pointer.
 static int grow(void *array, size_t count)
 {
 	void **old;
@@ -41,84 +55,6 @@ static int grow(void *array, size_t count)
 		return -ENOMEM;
 	memcpy(array, &bigger, sizeof(bigger));
 	return 0;
-}
-
-int monitor_add_key(struct monitor *m, const struct key_source *source)
-{
-	autofree struct key *k = calloc(1, sizeof(*k));
-	if (!k || grow(&m->keys, m->key_count) < 0)
-		return -ENOMEM;
-	int r = waker_open(&k->waker);
-	if (r < 0)
-		return r;
-	k->monitor = m;
-	k->source = *source;
-	(void)pthread_mutex_init(&k->lock, NULL);
-	pthread_condattr_t attr;
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&k->answered, &attr);
-	(void)pthread_condattr_destroy(&attr);
-	uint64_t now = clock_boot_ns(m->config.clock);
-	schedule_init(&k->schedule, m->config.interval_ms, now + m->key_count, now);
-	k->next_check_ns = k->schedule.due_ns;
-	m->keys[m->key_count] = TAKE(k);
-	return (int)m->key_count++;
-}
-
-static int find_group(struct key *k, const char *version, struct group **out)
-{
-	for (size_t i = 0; i < k->group_count; i++) {
-		*out = k->groups[i];
-		if (strcmp((*out)->disks[0]->binding.key_version, version) == 0)
-			return 0;
-	}
-	struct group *g = calloc(1, sizeof(*g));
-	if (!g || grow(&k->groups, k->group_count) < 0) {
-		free(g);
-		return -ENOMEM;
-	}
-	*out = k->groups[k->group_count] = g;
-	return 1;
-}
-
-// A key is asked thrice in the shortest time that one of its disks lives without an answer, or that
-// disk would stop although the store grants everything.
-static void limit_interval(struct key *k, const struct lease *lease)
-{
-	uint64_t most_ms = lease_grace_unreachable_ms(lease) / 3;
-	if (most_ms == 0)
-		most_ms = 1;
-	if (k->schedule.interval_ns / NS_PER_MS <= most_ms)
-		return;
-	schedule_init(
-		&k->schedule, most_ms, k->schedule.random, clock_boot_ns(k->monitor->config.clock));
-	k->next_check_ns = k->schedule.due_ns;
-}
-
-int monitor_add_disk(struct monitor *m, int key, const struct binding *b, struct lease *lease,
-	const struct disk_opener *opener)
-{
-	if (key < 0 || (size_t)key >= m->key_count)
-		return -EINVAL;
-	struct key *k = m->keys[key];
-	autofree struct disk *d = calloc(1, sizeof(*d));
-	if (!d || grow(&m->disks, m->disk_count) < 0)
-		return -ENOMEM;
-	*d = (struct disk){.binding = *b, .lease = lease, .opener = *opener, .key = k};
-	int fresh = find_group(k, b->key_version, &d->group);
-	if (fresh < 0)
-		return fresh;
-	if (grow(&d->group->disks, d->group->count) < 0) {
-		if (fresh)
-			free(d->group);
-		return -ENOMEM;
-	}
-	k->group_count += (size_t)fresh;
-	d->group->disks[d->group->count++] = d;
-	limit_interval(k, lease);
-	m->disks[m->disk_count] = TAKE(d);
-	return (int)m->disk_count++;
 }
 
 // Signals are for the threads that the rest of the program chose.
@@ -135,6 +71,101 @@ static int start_thread(pthread_t *t, void *(*main)(void *), void *ctx, const ch
 	return -r;
 }
 
+static void free_groups(struct key *k)
+{
+	while (k->groups) {
+		struct group *g = k->groups;
+		k->groups = g->next;
+		free(g);
+	}
+}
+
+static void free_key(struct key *k)
+{
+	rebind_drop(k);
+	free_groups(k);
+	waker_close(&k->waker);
+	(void)pthread_cond_destroy(&k->answered);
+	(void)pthread_mutex_destroy(&k->lock);
+	free(k);
+}
+
+static int new_key(struct monitor *m, const struct key_source *source, struct key **out)
+{
+	autofree struct key *k = calloc(1, sizeof(*k));
+	if (!k)
+		return -ENOMEM;
+	int r = waker_open(&k->waker);
+	if (r < 0)
+		return r;
+	k->monitor = m;
+	k->source = *source;
+	k->soon_ns = UINT64_MAX;
+	(void)pthread_mutex_init(&k->lock, NULL);
+	cond_init(&k->answered);
+	*out = TAKE(k);
+	return 0;
+}
+
+static int start_asker(struct key *k)
+{
+	int r = start_thread(&k->thread, asker_main, k, "asker");
+	k->running = r == 0;
+	return r;
+}
+
+// With monitor.lock.
+static int adopt_locked(struct monitor *m, struct key *k)
+{
+	if (atomic_load(&m->stopping))
+		return -EBUSY;
+	if (grow(&m->keys, m->key_count) < 0)
+		return -ENOMEM;
+	uint64_t now = clock_boot_ns(m->config.clock);
+	k->index = (int)m->key_count;
+	schedule_init(&k->schedule, m->config.interval_ms, now + m->key_count, now);
+	k->next_check_ns = k->schedule.due_ns;
+	int r = m->started ? start_asker(k) : 0;
+	if (r < 0)
+		return r;
+	m->keys[m->key_count++] = k;
+	return k->index;
+}
+
+int monitor_add_key(struct monitor *m, const struct key_source *source)
+{
+	struct key *k = NULL;
+	int r = new_key(m, source, &k);
+	if (r < 0)
+		return r;
+	{
+		with_lock(&m->lock);
+		r = adopt_locked(m, k);
+	}
+	if (r < 0)
+		free_key(k);
+	return r;
+}
+
+int monitor_add_disk(struct monitor *m, int key, const struct binding *b, struct lease *lease,
+	const struct disk_opener *opener)
+{
+	if (key < 0 || (size_t)key >= m->key_count)
+		return -EINVAL;
+	struct key *k = m->keys[key];
+	autofree struct disk *d = calloc(1, sizeof(*d));
+	struct group *fresh autofree = group_new(b->key_version);
+	if (!d || !fresh || grow(&m->disks, m->disk_count) < 0)
+		return -ENOMEM;
+	*d = (struct disk){
+		.monitor = m, .binding = *b, .lease = lease, .opener = *opener, .key = k};
+	group_join(k, d, &fresh);
+	group_limit_interval(k, lease);
+	k->next_check_ns = k->schedule.due_ns;
+	m->disks[m->disk_count] = TAKE(d);
+	return (int)m->disk_count++;
+}
+
 int monitor_keep_time(struct monitor *m)
 {
 	int r = start_thread(&m->timekeeper_thread, timekeeper_main, m, "timekeeper");
@@ -149,11 +180,10 @@ int monitor_start(struct monitor *m)
 		r = start_thread(&m->resumer.thread, resumer_main, m, "resumer");
 		m->resumer.running = r == 0;
 	}
-	for (size_t i = 0; r == 0 && i < m->key_count; i++) {
-		struct key *k = m->keys[i];
-		r = start_thread(&k->thread, asker_main, k, "asker");
-		k->running = r == 0;
-	}
+	with_lock(&m->lock);
+	m->started = r == 0;
+	for (size_t i = 0; r == 0 && i < m->key_count; i++)
+		r = start_asker(m->keys[i]);
 	return r;
 }
 
@@ -163,25 +193,17 @@ static void lock_all(struct monitor *m)
 		lease_lock(m->disks[i]->lease, UNMOUNTING);
 }
 
-static void free_key(struct key *k)
-{
-	for (size_t i = 0; i < k->group_count; i++) {
-		free(k->groups[i]->disks);
-		free(k->groups[i]);
-	}
-	free(k->groups);
-	waker_close(&k->waker);
-	(void)pthread_cond_destroy(&k->answered);
-	(void)pthread_mutex_destroy(&k->lock);
-	free(k);
-}
-
 void monitor_stop(struct monitor *m)
 {
 	atomic_store(&m->stopping, true);
 	// Before anybody waits for askers that may sit in a slow question: the keys go now.
 	lock_all(m);
 	waker_ring(&m->timekeeper);
+	{
+		// From here on no key is added.
+		with_lock(&m->lock);
+		(void)pthread_cond_broadcast(&m->moved);
+	}
 	for (size_t i = 0; i < m->key_count; i++) {
 		asker_close(m->keys[i]);
 		waker_ring(&m->keys[i]->waker);
@@ -216,6 +238,8 @@ int monitor_free(struct monitor **mp)
 	free(m->disks);
 	waker_close(&m->timekeeper);
 	resumer_destroy(&m->resumer);
+	(void)pthread_cond_destroy(&m->moved);
+	(void)pthread_mutex_destroy(&m->lock);
 	free(m);
 	return 0;
 }
@@ -223,7 +247,9 @@ int monitor_free(struct monitor **mp)
 void monitor_view(struct monitor *m, int disk, struct monitor_view *out)
 {
 	struct disk *d = m->disks[disk];
-	with_lock(&d->key->lock);
-	*out = d->group->view;
+	with_lock(&m->lock);
+	*out = d->group ? d->group->view : (struct monitor_view){.checks = 0};
 	out->next_check_ns = d->key->next_check_ns;
+	out->newest = d->key->newest;
+	out->near_expiry = attributes_near_expiry(m, &out->info);
 }

@@ -32,6 +32,9 @@ struct key_source {
 	int (*poll_fd)(void *ctx); // readable when the key may have changed; -1 none
 	bool (*drain)(void *ctx);
 	void *ctx;
+	// The newest version is asked for as well (describe of ""), so that disks can be moved to
+	// it.
+	bool follows;
 };
 
 // How the monitor turns a slot secret into a data key: volume.h in the program. The header is read
@@ -51,6 +54,13 @@ struct monitor_config {
 	// Default 60 000, jittered by +-10 %. A key is asked more often if a third of the shortest
 	// grace_unreachable among its disks is less.
 	uint64_t interval_ms;
+	// Called from a key's asker after each round in which some disk of that key is bound to
+	// another version than the newest: again and again until it is moved. key: its index. Be
+	// brief, and never wait for the monitor. May be NULL.
+	void (*newer)(void *ctx, int key);
+	void *newer_ctx;
+	// How long before a version expires that is worth a warning, in seconds. Default 30 days.
+	uint64_t near_expiry_s;
 };
 
 int monitor_new(const struct monitor_config *c, struct monitor **out) must_use;
@@ -63,10 +73,11 @@ void monitor_stop(struct monitor *m);
 // be soon.
 int monitor_free(struct monitor **m) must_use;
 
-// Before monitor_keep_time and monitor_start only. A key (one store, one URL, one identity) and the
-// disks bound to it. Returns an index >= 0. All borrowed objects must outlive the monitor. b is
-// copied.
+// A key: one store, one URL, one identity. Returns an index >= 0. Any thread, also after
+// monitor_start: its asker is started then; -EBUSY while the monitor ends. A key without disks is
+// asked nothing; keys are never removed. All borrowed objects must outlive the monitor.
 int monitor_add_key(struct monitor *m, const struct key_source *source) must_use;
+// A disk bound to a key. Before monitor_keep_time and monitor_start only. b is copied.
 int monitor_add_disk(struct monitor *m, int key, const struct binding *b, struct lease *lease,
 	const struct disk_opener *opener) must_use;
 
@@ -90,11 +101,26 @@ int monitor_start(struct monitor *m) must_use;
 int monitor_check(struct monitor *m, const int *disks, size_t count, struct errmsg *err) must_use;
 int monitor_unlock(struct monitor *m, const int *disks, size_t count, struct errmsg *err) must_use;
 
+// Any thread, after monitor_start: the disk's header holds b now (committed), which is bound to
+// this key, another one or the same. When this returns 0 the disk belongs to b's version of it, and
+// the old binding is asked about no more for this disk; the new version is asked about soon. b is
+// copied. The lease gets no grant by this, and runs on as it was, stopped or not. Waits for the
+// questions under way: -ETIMEDOUT with a sentence after 30 s; the disk is moved all the same, as
+// soon as they are answered. -EBUSY while the monitor ends, -EINVAL for an unknown key.
+int monitor_rebind(
+	struct monitor *m, int disk, int key, const struct binding *b, struct errmsg *err) must_use;
+
 struct monitor_view {
 	uint64_t next_check_ns; // boot time
 	uint64_t checks, grants, denials, failures;
 	uint32_t last_took_ms;
 	struct cmk_key_info info; // of the bound version, as last seen
+	// Of the newest version, as last seen; version "" if it is unknown or not asked for.
+	struct cmk_key_info newest;
+	bool attributes_seen; // when last asked for
+	// Why expiry and rotation cannot be seen; "" if they can, or were not asked for yet.
+	char attributes_sentence[512];
+	bool near_expiry; // it expires within near_expiry_s, or has
 };
 void monitor_view(struct monitor *m, int disk, struct monitor_view *out);
 

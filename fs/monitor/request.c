@@ -14,7 +14,11 @@
 
 static void enqueue(struct request *q)
 {
-	struct key *k = q->disk->key;
+	{
+		with_lock(&q->disk->monitor->lock);
+		q->key = q->disk->key;
+	}
+	struct key *k = q->key;
 	with_lock(&k->lock);
 	if (k->closed) {
 		q->done = true; // with the result it was made with
@@ -36,7 +40,7 @@ static struct timespec header_deadline(void)
 
 static void give_up(struct request *q)
 {
-	struct key *k = q->disk->key;
+	struct key *k = q->key;
 	q->opening->waiter = NULL;
 	q->done = true;
 	if (k->closed) {
@@ -53,7 +57,7 @@ static void give_up(struct request *q)
 
 static void wait_for(struct request *q)
 {
-	struct key *k = q->disk->key;
+	struct key *k = q->key;
 	struct timespec until = {0};
 	with_lock(&k->lock);
 	while (!q->done) {
@@ -71,6 +75,23 @@ static void wait_for(struct request *q)
 	}
 }
 
+static void put(struct request *q, enum request_kind kind, struct disk *d)
+{
+	*q = (struct request){.kind = kind, .disk = d, .result = -EBUSY, .err = {UNMOUNTING}};
+	enqueue(q);
+}
+
+// A disk that was moved to another key's asker is asked about there.
+static void follow(struct request *q)
+{
+	wait_for(q);
+	while (q->result == -ESTALE) {
+		put(q, q->kind, q->disk);
+		waker_ring(&q->key->waker);
+		wait_for(q);
+	}
+}
+
 static int ask_for(struct monitor *m, const int *disks, size_t count, enum request_kind kind,
 	struct errmsg *err)
 {
@@ -78,17 +99,12 @@ static int ask_for(struct monitor *m, const int *disks, size_t count, enum reque
 	struct request *requests autofree = calloc(count ? count : 1, sizeof(*requests));
 	if (!requests)
 		return errmsg_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; i < count; i++) {
-		requests[i] = (struct request){.kind = kind,
-			.disk = m->disks[disks[i]],
-			.result = -EBUSY,
-			.err = {UNMOUNTING}};
-		enqueue(&requests[i]);
-	}
 	for (size_t i = 0; i < count; i++)
-		waker_ring(&requests[i].disk->key->waker);
+		put(&requests[i], kind, m->disks[disks[i]]);
+	for (size_t i = 0; i < count; i++)
+		waker_ring(&requests[i].key->waker);
 	for (size_t i = 0; i < count; i++) {
-		wait_for(&requests[i]);
+		follow(&requests[i]);
 		if (first || !requests[i].result)
 			continue;
 		first = requests[i].result;

@@ -32,7 +32,7 @@ void resumer_destroy(struct resumer *r)
 
 static void answer(struct opening *o, int r, const struct errmsg *err)
 {
-	struct key *k = o->disk->key;
+	struct key *k = o->key;
 	with_lock(&k->lock);
 	struct request *q = o->waiter;
 	if (!q)
@@ -59,7 +59,7 @@ static void serve(struct monitor *m, struct opening *o)
 	int r = unlock_open(o, &err);
 	if (r == 0)
 		atomic_store(&o->disk->told, 0);
-	else if (!o->by_hand)
+	else if (!o->by_hand && r != -ESTALE) // its new asker resumes it
 		resume_failed(o->disk, r, &err);
 	answer(o, r, &err);
 	leave(m, o);
@@ -114,7 +114,8 @@ bool resumer_has(struct monitor *m, const struct disk *d)
 	return d->openings > 0;
 }
 
-static struct opening *take_waiting(struct resumer *r, const struct group *g)
+// Of one group, or of one disk, or all (both NULL).
+static struct opening *take_waiting(struct resumer *r, const struct group *g, const struct disk *d)
 {
 	struct opening *taken = NULL;
 	struct opening **at = &r->first;
@@ -122,7 +123,7 @@ static struct opening *take_waiting(struct resumer *r, const struct group *g)
 	r->last = NULL;
 	while (*at) {
 		struct opening *o = *at;
-		if (g && o->disk->group != g) {
+		if ((g && o->group != g) || (d && o->disk != d)) {
 			r->last = o;
 			at = &o->next;
 			continue;
@@ -134,20 +135,33 @@ static struct opening *take_waiting(struct resumer *r, const struct group *g)
 	return taken;
 }
 
-void resumer_drop(struct monitor *m, const struct group *g)
+static void drop(struct monitor *m, struct opening *o, int r, const struct errmsg *err)
 {
-	struct opening *o = take_waiting(&m->resumer, g);
 	while (o) {
 		struct opening *following = o->next;
-		struct errmsg err;
-		int r = errmsg_set(&err, EAGAIN,
-			"%s: the key was refused, or did not answer, while the disk waited to be "
-			"unlocked; unlock again",
-			o->disk->binding.key_url);
-		answer(o, r, &err);
+		answer(o, r, err);
 		leave(m, o);
 		o = following;
 	}
+}
+
+void resumer_drop(struct monitor *m, const struct group *g)
+{
+	struct errmsg err;
+	struct opening *o = take_waiting(&m->resumer, g, NULL);
+	if (!o)
+		return;
+	int r = errmsg_set(&err, EAGAIN,
+		"%s: the key was refused, or did not answer, while the disk waited to be unlocked; "
+		"unlock again",
+		o->binding.key_url);
+	drop(m, o, r, &err);
+}
+
+void resumer_drop_disk(struct monitor *m, const struct disk *d)
+{
+	const struct errmsg none = {""};
+	drop(m, take_waiting(&m->resumer, NULL, d), -ESTALE, &none);
 }
 
 int resumer_end(struct monitor *m)

@@ -10,13 +10,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-// The attributes that the first disk of a mount was told will do for its neighbours.
-#define DESCRIBED_RECENTLY_NS (10 * NS_PER_S)
-
-static int start_error(
-	const struct disk *d, int r, const struct lease_verdict *v, struct errmsg *err)
+static int start_error(const struct opening *o, int r, struct errmsg *err)
 {
-	const char *url = d->binding.key_url;
+	const struct lease_verdict *v = &o->v;
+	const char *url = o->binding.key_url;
 	switch (r) {
 	case -EKEYEXPIRED:
 		return errmsg_set(err, EKEYEXPIRED, "%s", v->sentence);
@@ -48,14 +45,6 @@ void opening_free(struct opening **o)
 	*o = NULL;
 }
 
-static bool described_recently(struct disk *d)
-{
-	struct key *k = d->key;
-	uint64_t now = clock_boot_ns(k->monitor->config.clock);
-	with_lock(&k->lock);
-	return d->group->info_known && now < d->group->described_ns + DESCRIBED_RECENTLY_NS;
-}
-
 static void name_disk(const struct disk *d, struct errmsg *err)
 {
 	if (d->opener.name)
@@ -70,6 +59,10 @@ int unlock_ask(struct disk *d, bool fresh, struct opening **out, struct errmsg *
 		return errmsg_set(err, ENOMEM, "out of memory");
 	struct agent_answer answer = {.verdict = CMK_UNREACHABLE};
 	o->disk = d;
+	o->key = k;
+	o->group = d->group;
+	o->binding = d->binding;
+	o->moves = atomic_load(&d->moves);
 	o->by_hand = fresh;
 	uint64_t asked_ns = clock_boot_ns(k->monitor->config.clock);
 	k->source.unwrap(k->source.ctx, &d->binding, &o->slot_secret, &answer);
@@ -84,24 +77,36 @@ int unlock_ask(struct disk *d, bool fresh, struct opening **out, struct errmsg *
 		return r;
 	}
 	// A resumption has just been told the attributes with the group's answer.
-	if (fresh || !described_recently(d))
-		(void)ask_describe(d);
+	struct attributes a = {.asked_newest = false};
+	if (fresh || !attributes_recent(d->group, d->monitor))
+		(void)attributes_ask(k, d->group, &a);
 	verdict_fill(d, &answer, asked_ns, &o->v);
 	*out = TAKE(o);
 	return 0;
 }
 
+// What the former key granted starts nothing under the new one.
+static bool has_moved(const struct opening *o)
+{
+	return atomic_load(&o->disk->moves) != o->moves;
+}
+
 int unlock_open(struct opening *o, struct errmsg *err)
 {
 	struct disk *d = o->disk;
-	struct monitor *m = d->key->monitor;
+	struct monitor *m = d->monitor;
 	scoped(secret_free) struct secret *dek = NULL;
-	int r = d->opener.unlock(d->opener.ctx, &d->binding, o->slot_secret, &dek, err);
+	if (has_moved(o))
+		return -ESTALE;
+	int r = d->opener.unlock(d->opener.ctx, &o->binding, o->slot_secret, &dek, err);
+	// Also when that went wrong, because the header is another by now.
+	if (has_moved(o))
+		return -ESTALE;
 	if (r == 0) {
 		r = lease_unlock(d->lease, dek, &o->v, o->by_hand);
 		waker_ring(&m->timekeeper);
 		// Unlocking what is unlocked is no error.
-		r = r == 0 || r == -EALREADY ? 0 : start_error(d, r, &o->v, err);
+		r = r == 0 || r == -EALREADY ? 0 : start_error(o, r, err);
 	}
 	if (r < 0)
 		name_disk(d, err);
@@ -121,6 +126,6 @@ int monitor_first_unlock(struct monitor *m, int disk, struct errmsg *err)
 void resume_failed(struct disk *d, int r, const struct errmsg *err)
 {
 	if (atomic_exchange(&d->told, r) != r)
-		log_warning(d->key->monitor->config.log, "stopped, and does not go on yet: %s",
-			err->text);
+		log_warning(
+			d->monitor->config.log, "stopped, and does not go on yet: %s", err->text);
 }

@@ -102,6 +102,7 @@ static void fill_info(struct volume *v, const char *uuid)
 	i->bindings = v->tokens.bindings;
 	i->binding_count = v->tokens.count;
 	i->keyslot_count = v->header.keyslot_count;
+	i->pending = v->tokens.seal.mac_count > 1 || v->tokens.seal.pending_keyslot >= 0;
 }
 
 int volume_adopt(struct volume *v, struct errmsg *err)

@@ -33,6 +33,7 @@ struct volume_info {
 	const struct binding *bindings;
 	size_t binding_count;
 	size_t keyslot_count;  // in use, of which one per binding is ours
+	bool pending;	       // a change of the bindings was broken off; volume_settle() ends it
 	uint64_t backing_size; // bytes of the file or device
 };
 
