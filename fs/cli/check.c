@@ -15,10 +15,8 @@
 #include "verdict.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define AGENT_DEADLINE_MS 30000
 
@@ -40,15 +38,16 @@ static int set(void *ctx, const struct cli_option *o, const char *value, struct 
 }
 
 // The whole way that a mount goes: unwrap, keyslot, seal.
-static int check_binding(const struct cli *cli, const struct keyset *pin, struct volume *v,
-	const struct binding *b, struct errmsg *err)
+static int check_binding(const struct cli *cli, const struct keyset *pin, const char *path,
+	struct volume *v, const struct binding *b, struct errmsg *err)
 {
 	struct agent *agent scoped(agent_free) = NULL;
 	int rc = agent_new(&(struct agent_config){.program = cli->agent,
 				   .plugin_dir = cli->plugin_dir,
+				   .credentials = cli->credentials,
 				   .key_url = b->key_url,
 				   .config = pin ? pin->config : "{}",
-				   .disk = volume_info(v)->label,
+				   .disk = path_disk_name(volume_info(v)->label, path),
 				   .deadline_ms = AGENT_DEADLINE_MS},
 		&agent, err);
 	if (rc)
@@ -88,7 +87,7 @@ static int check_backing(
 		if (!keyset_pins(pin, info->bindings[i].key_url))
 			continue;
 		asked++;
-		int one = check_binding(cli, pin, v, &info->bindings[i], &this);
+		int one = check_binding(cli, pin, path, v, &info->bindings[i], &this);
 		if (!one)
 			continue;
 		if (rc)
@@ -116,23 +115,6 @@ static int check_mount(const char *mountpoint, struct errmsg *err)
 	return rc;
 }
 
-// A mount of ours is not asked itself: its daemon may be frozen.
-static int looks_like_mount(const char *path, bool *yes, struct errmsg *err)
-{
-	char resolved[PATH_MAX];
-	struct stat st;
-	int rc = mountpoint_resolve(path, resolved, err);
-	if (rc)
-		return rc;
-	*yes = mountpoint_is_ours(resolved);
-	if (*yes)
-		return 0;
-	if (stat(path, &st))
-		return path_failed(path, errno, err);
-	*yes = S_ISDIR(st.st_mode);
-	return 0;
-}
-
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
@@ -146,7 +128,7 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 	if (pins < 0)
 		return pins;
 	bool is_mount = false;
-	rc = looks_like_mount(operands.at[0], &is_mount, err);
+	rc = mountpoint_or_backing(operands.at[0], &is_mount, err);
 	if (rc)
 		return rc;
 	if (is_mount && pins)

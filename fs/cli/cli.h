@@ -10,11 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct credentials;
+
 // The program found its companions relative to itself, so that it runs from the build tree.
 struct cli {
 	char agent[512];      // cmkdisk-agent
 	char keyfile[512];    // cmkdisk-keyfile
 	char plugin_dir[512]; // provider plug-ins
+	// Of the user's environment, for key agents; NULL none. main() owns them.
+	const struct credentials *credentials;
 };
 
 struct cli_option {
@@ -53,6 +57,6 @@ int cli_set_flag(void *ctx, const struct cli_option *o, const char *value, struc
 void cli_usage(const struct cli_command *cmd);
 
 extern const struct cli_command cmd_create, cmd_mount, cmd_umount, cmd_status, cmd_info, cmd_check,
-	cmd_lock, cmd_unlock, cmd_keyfile, cmd_providers;
+	cmd_lock, cmd_unlock, cmd_rotate, cmd_rekey, cmd_keyfile, cmd_keyset, cmd_providers;
 
 #endif

@@ -4,10 +4,14 @@
 #include "agent.h"
 #include "cli.h"
 #include "clock.h"
+#include "keyguard.h"
 #include "keyset.h"
+#include "keyurl.h"
 #include "luks.h"
 #include "newfile.h"
+#include "path.h"
 #include "print.h"
+#include "rebind.h"
 #include "scope.h"
 #include "secret.h"
 #include "units.h"
@@ -27,7 +31,7 @@
 struct args {
 	const char *size, *key, *set, *sector_size, *grace_denied, *grace_unreachable, *on_expiry,
 		*label, *data_offset;
-	bool thin, preallocate, force;
+	bool thin, preallocate, allow_purgeable, force;
 };
 
 static const struct cli_option options[] = {
@@ -42,6 +46,7 @@ static const struct cli_option options[] = {
 	{0, "data-offset", "N", "space for the header, at least 1M (default 16M)"},
 	{0, "thin", NULL, "holes read as zeros and discards make holes (see cmkdisk-security(7))"},
 	{0, "preallocate", NULL, "reserve all space in the backing file now"},
+	{0, "allow-purgeable", NULL, "bind to a key that could be destroyed for ever"},
 	{0, "force", NULL, "overwrite BACKING if it is a block device"},
 };
 
@@ -60,6 +65,7 @@ static int set(void *ctx, const struct cli_option *o, const char *value, struct 
 			*texts[i].text = value;
 	a->thin |= !strcmp(o->name, "thin");
 	a->preallocate |= !strcmp(o->name, "preallocate");
+	a->allow_purgeable |= !strcmp(o->name, "allow-purgeable");
 	a->force |= !strcmp(o->name, "force");
 	return 0;
 }
@@ -130,48 +136,22 @@ static int geometry(
 	return 0;
 }
 
-static int fill_binding(
-	const struct keyset *k, const struct cmk_wrapped *w, struct binding *b, struct errmsg *err)
-{
-	if (w->len == 0 || w->len > sizeof(b->wrapped))
-		return errmsg_set(err, EBADMSG,
-			"%s: the provider wrapped to %zu bytes, expected 1 to %zu", k->key_url,
-			w->len, sizeof(b->wrapped));
-	*b = (struct binding){.token = -1, .keyslot = -1, .wrapped_len = w->len};
-	memcpy(b->key_url, k->key_url, sizeof(b->key_url));
-	(void)snprintf(b->key_version, sizeof(b->key_version), "%s", w->version);
-	(void)snprintf(b->alg, sizeof(b->alg), "%s", w->alg);
-	memcpy(b->wrapped, w->data, w->len);
-	return 0;
-}
-
-// Wraps a fresh slot secret and unwraps it again through the same identity.
-static int bind_secret(struct agent *agent, const struct keyset *k, bool expiry_stops,
-	const struct secret *slot_secret, struct binding *b, struct errmsg *err)
+// What will not last until the first mount is refused, and what a deletion could end for ever.
+static int judge(const struct args *a, const struct keyset *k, const struct volume_policy *p,
+	struct agent *agent, const struct binding *b, struct keyguard_warnings *warnings,
+	struct errmsg *err)
 {
 	struct agent_answer answer;
-	struct cmk_wrapped w;
-	agent_wrap(agent, slot_secret, &w, &answer);
-	int rc = answer_errno(&answer, err);
-	if (rc)
-		return rc;
-	rc = fill_binding(k, &w, b, err);
-	if (rc)
-		return rc;
-	struct secret *back scoped(secret_free) = NULL;
-	agent_unwrap(agent, b->key_version, b->alg, b->wrapped, b->wrapped_len, &back, &answer);
-	rc = answer_errno(&answer, err);
-	if (rc)
-		return rc;
-	if (!secret_equal(back, slot_secret))
-		return errmsg_set(err, EKEYREJECTED,
-			"%s: the key store unwrapped something else than it had wrapped; no disk "
-			"was made",
-			k->key_url);
 	struct cmk_key_info info = {.enabled = -1};
 	agent_describe(agent, b->key_version, &info, &answer);
-	// What will not last until the first mount is refused.
-	return answer.verdict == CMK_GRANTED && expiry_stops ? dates_errno(b, &info, err) : 0;
+	bool seen = answer.verdict == CMK_GRANTED;
+	int rc = seen && p->expiry_stops ? dates_errno(b, &info, err) : 0;
+	if (!rc && seen && !a->allow_purgeable)
+		rc = keyguard_refuse_purgeable(k->key_url, &info, err);
+	if (!rc)
+		keyguard_look(k, seen ? &info : NULL, answer.sentence, clock_wall_s(clock_real()),
+			warnings);
+	return rc;
 }
 
 // For a key that others keep, "there is none" is all there is to say. A bundle one makes oneself.
@@ -179,37 +159,46 @@ static int bind_failed(int rc, const char *key_url, struct errmsg *err)
 {
 	const char *path = key_url_path(key_url);
 	struct errmsg said = *err;
-	if (rc != -EKEYREVOKED || !path || strchr(path, '%') || !access(path, F_OK) ||
+	if (rc != -EKEYREVOKED || !path || strpbrk(path, "%?") || !access(path, F_OK) ||
 		errno != ENOENT)
 		return rc;
 	return errmsg_set(err, -rc, "%s; make one with: cmkdisk keyfile new %s", said.text, path);
 }
 
-static int make_disk(const struct cli *cli, const struct args *a, const struct keyset *k,
-	const struct volume_params *p, const char *backing, struct errmsg *err)
+// Once there is a disk to which it applies: a refusal is one sentence.
+static void warn_all(bool locked, const struct keyguard_warnings *warnings)
 {
-	struct secret *slot_secret scoped(secret_free) = NULL;
-	int rc = secret_random(SLOT_SECRET_LEN, &slot_secret);
-	if (rc)
-		return errmsg_set(err, -rc, "no memory for a secret: %s", strerror(-rc));
-	if (!slot_secret->locked)
+	if (!locked)
 		fprintf(stderr,
 			"cmkdisk: warning: memory for secrets cannot be locked (ulimit -l); "
 			"they may reach the swap\n");
+	for (size_t i = 0; i < warnings->count; i++)
+		fprintf(stderr, "cmkdisk: warning: %s\n", warnings->text[i]);
+}
+
+static int make_disk(const struct cli *cli, const struct args *a, const struct keyset *k,
+	const struct volume_params *p, const char *backing, struct errmsg *err)
+{
 	struct agent *agent scoped(agent_free) = NULL;
-	rc = agent_new(&(struct agent_config){.program = cli->agent,
-			       .plugin_dir = cli->plugin_dir,
-			       .key_url = k->key_url,
-			       .config = k->config,
-			       .disk = a->label ? a->label : "",
-			       .deadline_ms = AGENT_DEADLINE_MS},
+	int rc = agent_new(&(struct agent_config){.program = cli->agent,
+				   .plugin_dir = cli->plugin_dir,
+				   .credentials = cli->credentials,
+				   .key_url = k->key_url,
+				   .config = k->config,
+				   .disk = path_disk_name(a->label, backing),
+				   .deadline_ms = AGENT_DEADLINE_MS},
 		&agent, err);
 	if (rc)
 		return rc;
 	struct binding b;
-	rc = bind_secret(agent, k, p->policy.expiry_stops, slot_secret, &b, err);
+	struct secret *slot_secret scoped(secret_free) = NULL;
+	rc = rebind_make(agent, &slot_secret, &b, err);
 	if (rc)
 		return bind_failed(rc, k->key_url, err);
+	struct keyguard_warnings warnings;
+	rc = judge(a, k, &p->policy, agent, &b, &warnings, err);
+	if (rc)
+		return rc;
 	struct newfile file scoped(newfile_discard) = {.fd = -1};
 	// The header's space at least: the library would only say that writing failed.
 	rc = newfile_make(&(struct newfile_want){.path = backing,
@@ -226,6 +215,7 @@ static int make_disk(const struct cli *cli, const struct args *a, const struct k
 	rc = newfile_keep(&file, err);
 	if (rc)
 		return rc;
+	warn_all(slot_secret->locked, &warnings);
 	char size[32];
 	format_size(p->policy.size, size, sizeof(size));
 	print_line("%s: %s disk, key %s version %s", backing, size, b.key_url, b.key_version);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Reading key sets.
+// Reading key sets. What is ours in them is read strictly: a mistyped name must not weaken a policy
+// without a word. What is Azure's is looked at only where it decides something here.
 #include "keyset.h"
 #include "fileio.h"
 #include "json.h"
+#include "keyurl.h"
 #include "plugins.h"
 #include "scope.h"
 #include "units.h"
@@ -11,6 +13,22 @@
 #include <string.h>
 
 #define KEYSET_BYTES_MAX (256u * 1024)
+
+// The key alone matters here: which of the three it is changes nothing.
+static const char *const encryption_types[] = {"EncryptionAtRestWithCustomerKey",
+	"EncryptionAtRestWithPlatformAndCustomerKeys", "ConfidentialVmEncryptedWithCustomerKey"};
+
+static const char *const our_members[] = {
+	"graceDenied", "graceUnreachable", "interval", "onExpiry", "nearExpiry", "azure"};
+
+#define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
+
+// One reading of one file.
+struct reading {
+	const char *path;
+	struct keyset *out;
+	struct errmsg *err;
+};
 
 void keyset_free(struct keyset *k)
 {
@@ -46,54 +64,169 @@ int keyset_of_url(const char *key_url, struct keyset *out, struct errmsg *err)
 	return set_url("--key", key_url, out, err);
 }
 
-static int duration(const char *path, const struct json *ours, const char *member, uint64_t *ms,
-	struct errmsg *err)
+static int wrong(const struct reading *r, const char *member, const char *expected)
+{
+	return errmsg_set(r->err, EBADMSG, "%s: %s: expected %s", r->path, member, expected);
+}
+
+// As az prints what is not set.
+static bool absent(const struct json *value)
+{
+	return !value || json_is_null(value);
+}
+
+static int encryption_type(const struct reading *r, const struct json *value)
+{
+	const char *text = json_as_str(value);
+	if (absent(value))
+		return 0;
+	for (size_t i = 0; text && i < COUNT_OF(encryption_types); i++)
+		if (!strcmp(text, encryption_types[i]))
+			r->out->encryption_type = encryption_types[i];
+	if (r->out->encryption_type)
+		return 0;
+	return wrong(r, "encryptionType",
+		"EncryptionAtRestWithCustomerKey, EncryptionAtRestWithPlatformAndCustomerKeys or "
+		"ConfidentialVmEncryptedWithCustomerKey");
+}
+
+static int rotation(const struct reading *r, const struct json *set, const struct json *root)
+{
+	const struct json *value = json_get(root, "rotationToLatestKeyVersionEnabled");
+	bool on = false;
+	if (absent(value))
+		value = json_get(set, "rotationToLatestKeyVersionEnabled");
+	if (absent(value))
+		return 0;
+	if (!json_as_bool(value, &on))
+		return wrong(r, "rotationToLatestKeyVersionEnabled", "true, false or null");
+	r->out->rotation = on ? KEYSET_ROTATION_ON : KEYSET_ROTATION_OFF;
+	return 0;
+}
+
+// Only its shape: whose identity it is matters to the provider.
+static int identity(const struct reading *r, const struct json *value)
+{
+	const struct json *type = json_get(value, "type"),
+			  *users = json_get(value, "userAssignedIdentities");
+	if (absent(value))
+		return 0;
+	if (!json_is_object(value))
+		return wrong(r, "identity", "an object or null");
+	if (!absent(type) && !json_as_str(type))
+		return wrong(r, "identity.type", "a string such as \"SystemAssigned\"");
+	if (!absent(users) && !json_is_object(users))
+		return wrong(r, "identity.userAssignedIdentities", "an object or null");
+	return 0;
+}
+
+static int only_known_members(const struct reading *r, const struct json *ours)
+{
+	const char *name = NULL;
+	for (size_t i = 0; json_member_at(ours, i, &name); i++) {
+		bool known = false;
+		for (size_t j = 0; j < COUNT_OF(our_members); j++)
+			known |= !strcmp(name, our_members[j]);
+		if (!known)
+			return errmsg_set(r->err, EBADMSG,
+				"%s: cmkdisk.%s: there is no such member; known are graceDenied, "
+				"graceUnreachable, interval, onExpiry, nearExpiry and azure",
+				r->path, name);
+	}
+	return 0;
+}
+
+static int duration(
+	const struct reading *r, const struct json *ours, const char *member, uint64_t *ms)
 {
 	const struct json *value = json_get(ours, member);
 	if (!value)
 		return 0;
 	const char *text = json_as_str(value);
 	if (!text)
-		return errmsg_set(err, EBADMSG, "%s: cmkdisk.%s: expected a string such as \"1h\"",
-			path, member);
-	int rc = parse_duration_ms(member, text, ms, err);
+		return errmsg_set(r->err, EBADMSG,
+			"%s: cmkdisk.%s: expected a string such as \"1h\"", r->path, member);
+	int rc = parse_duration_ms(member, text, ms, r->err);
 	if (rc)
-		errmsg_prefix(err, "%s: cmkdisk", path);
+		errmsg_prefix(r->err, "%s: cmkdisk", r->path);
 	return rc ? -EBADMSG : 0;
 }
 
-static int read_ours(
-	const char *path, const struct json *root, struct keyset *out, struct errmsg *err)
+static int durations(const struct reading *r, const struct json *ours)
 {
-	const struct json *ours = json_get(root, "cmkdisk");
+	struct keyset *out = r->out;
+	uint64_t near_ms = DURATION_UNSET;
+	int rc = duration(r, ours, "graceDenied", &out->grace_denied_ms);
+	if (!rc)
+		rc = duration(r, ours, "graceUnreachable", &out->grace_unreachable_ms);
+	if (!rc)
+		rc = duration(r, ours, "interval", &out->interval_ms);
+	if (!rc)
+		rc = duration(r, ours, "nearExpiry", &near_ms);
+	if (rc)
+		return rc;
+	if (out->grace_unreachable_ms < GRACE_UNREACHABLE_MIN_MS)
+		return errmsg_set(r->err, EBADMSG,
+			"%s: cmkdisk.graceUnreachable: a disk that stops at the first missed "
+			"answer is of no use; expected at least 1s",
+			r->path);
+	if (near_ms < 1000)
+		return wrong(r, "cmkdisk.nearExpiry", "at least 1s");
+	out->near_expiry_s = near_ms == DURATION_UNSET ? 0 : near_ms / 1000;
+	return 0;
+}
+
+static int read_ours(const struct reading *r, const struct json *ours)
+{
 	if (!ours)
 		return 0;
 	if (!json_is_object(ours))
-		return errmsg_set(err, EBADMSG, "%s: cmkdisk: expected an object", path);
-	int rc = duration(path, ours, "graceDenied", &out->grace_denied_ms, err);
+		return wrong(r, "cmkdisk", "an object");
+	int rc = only_known_members(r, ours);
 	if (!rc)
-		rc = duration(path, ours, "graceUnreachable", &out->grace_unreachable_ms, err);
-	if (!rc && out->grace_unreachable_ms < GRACE_UNREACHABLE_MIN_MS)
-		rc = errmsg_set(err, EBADMSG,
-			"%s: cmkdisk.graceUnreachable: a disk that stops at the first missed "
-			"answer "
-			"is of no use; expected at least 1s",
-			path);
-	if (!rc)
-		rc = duration(path, ours, "interval", &out->interval_ms, err);
+		rc = durations(r, ours);
+	if (!rc && json_get(ours, "azure") && !json_is_object(json_get(ours, "azure")))
+		rc = wrong(r, "cmkdisk.azure", "an object");
 	if (rc || !json_get(ours, "onExpiry"))
 		return rc;
 	const char *text = json_str(ours, "onExpiry");
 	if (!text || (strcmp(text, "stop") && strcmp(text, "ignore")))
-		return errmsg_set(err, EBADMSG,
-			"%s: cmkdisk.onExpiry: expected \"stop\" or \"ignore\"", path);
-	out->on_expiry_given = true;
-	out->expiry_stops = !strcmp(text, "stop");
+		return wrong(r, "cmkdisk.onExpiry", "\"stop\" or \"ignore\"");
+	r->out->on_expiry_given = true;
+	r->out->expiry_stops = !strcmp(text, "stop");
 	return 0;
+}
+
+// The object in which Azure's members stand.
+static const struct json *azure_members(const struct json *root)
+{
+	return json_get(root, "activeKey") ? root : json_get(root, "properties");
+}
+
+static int read_azure(const struct reading *r, const struct json *root)
+{
+	const struct json *set = azure_members(root);
+	const struct json *active = json_get(set, "activeKey");
+	const char *url = json_str(active, "keyUrl");
+	if (!url)
+		return errmsg_set(r->err, EBADMSG,
+			"%s: no activeKey.keyUrl; expected what `az disk-encryption-set show` "
+			"prints",
+			r->path);
+	int rc = set_url("activeKey.keyUrl", url, r->out, r->err);
+	if (rc) {
+		errmsg_prefix(r->err, "%s", r->path);
+		return -EBADMSG;
+	}
+	rc = encryption_type(r, json_get(set, "encryptionType"));
+	if (!rc)
+		rc = rotation(r, set, root);
+	return rc ? rc : identity(r, json_get(root, "identity"));
 }
 
 int keyset_read(const char *path, struct keyset *out, struct errmsg *err)
 {
+	const struct reading r = {path, out, err};
 	*out = (struct keyset)KEYSET_NONE;
 	size_t len = 0;
 	int rc = read_text_file(path, KEYSET_BYTES_MAX, &out->config, &len, err);
@@ -105,21 +238,25 @@ int keyset_read(const char *path, struct keyset *out, struct errmsg *err)
 		return errmsg_set(err, EBADMSG,
 			"%s: not a JSON object; expected what `az disk-encryption-set show` prints",
 			path);
-	const struct json *active = json_get(root, "activeKey");
-	if (!active)
-		active = json_get(json_get(root, "properties"), "activeKey");
-	const char *url = json_str(active, "keyUrl");
-	if (!url)
-		return errmsg_set(err, EBADMSG,
-			"%s: no activeKey.keyUrl; expected what `az disk-encryption-set show` "
-			"prints",
+	rc = read_azure(&r, root);
+	if (!rc && json_get(json_get(root, "properties"), "cmkdisk"))
+		rc = errmsg_set(err, EBADMSG,
+			"%s: properties.cmkdisk: the member cmkdisk stands at the top, beside "
+			"properties",
 			path);
-	rc = set_url("activeKey.keyUrl", url, out, err);
-	if (rc) {
-		errmsg_prefix(err, "%s", path);
-		return -EBADMSG;
-	}
-	return read_ours(path, root, out, err);
+	return rc ? rc : read_ours(&r, json_get(root, "cmkdisk"));
+}
+
+int keyset_config_pinned(const struct keyset *k, char **out)
+{
+	struct json *root scoped(json_free) = NULL;
+	int rc = json_parse(k->config, strlen(k->config), &root);
+	struct json *properties = json_member(root, "properties");
+	if (!rc)
+		rc = json_set_bool(root, "rotationToLatestKeyVersionEnabled", false);
+	if (!rc && json_is_object(properties))
+		rc = json_set_bool(properties, "rotationToLatestKeyVersionEnabled", false);
+	return rc ? rc : json_print(root, false, out);
 }
 
 int keyset_pin(const char *command, const char *key, const char *set, struct keyset *out,
@@ -134,18 +271,7 @@ int keyset_pin(const char *command, const char *key, const char *set, struct key
 	return rc ? rc : 1;
 }
 
-// RFC 8089: the URL of a file of this host may have an empty host, or none.
-const char *key_url_path(const char *url)
-{
-	if (strncmp(url, "file:/", 6))
-		return NULL;
-	return strncmp(url, "file:///", 8) ? url + 5 : url + 7;
-}
-
 bool keyset_pins(const struct keyset *pin, const char *key_url)
 {
-	if (!pin || !strcmp(pin->key_url, key_url))
-		return true;
-	const char *pinned = key_url_path(pin->key_url), *named = key_url_path(key_url);
-	return pinned && named && !strcmp(pinned, named);
+	return !pin || key_url_same(pin->key_url, key_url);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // cmkdisk: the command table.
 #include "cli.h"
+#include "credentials.h"
 #include "exitcode.h"
 #include "secret.h"
 
@@ -13,7 +14,8 @@
 #include <unistd.h>
 
 static const struct cli_command *const commands[] = {&cmd_create, &cmd_mount, &cmd_umount,
-	&cmd_status, &cmd_info, &cmd_check, &cmd_lock, &cmd_unlock, &cmd_keyfile, &cmd_providers};
+	&cmd_status, &cmd_info, &cmd_check, &cmd_lock, &cmd_unlock, &cmd_rotate, &cmd_rekey,
+	&cmd_keyfile, &cmd_keyset, &cmd_providers};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static void usage(FILE *to)
@@ -61,7 +63,7 @@ static int find_companions(struct cli *cli, struct errmsg *err)
 		prefix);
 }
 
-static int run(int argc, char **argv, struct errmsg *err)
+static int run(int argc, char **argv, const struct credentials *credentials, struct errmsg *err)
 {
 	if (argc < 2) {
 		usage(stderr);
@@ -82,7 +84,7 @@ static int run(int argc, char **argv, struct errmsg *err)
 	if (!cmd)
 		return errmsg_set(
 			err, EINVAL, "no command \"%s\"; cmkdisk --help lists them", argv[1]);
-	struct cli cli;
+	struct cli cli = {.credentials = credentials};
 	int rc = find_companions(&cli, err);
 	if (rc)
 		return rc;
@@ -97,7 +99,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "cmkdisk: cannot forbid core dumps: %s\n", strerror(-rc));
 		return exitcode_of(rc);
 	}
-	rc = run(argc, argv, &err);
+	struct credentials *credentials scoped(credentials_free) = NULL;
+	rc = credentials_take(&credentials, &err);
+	if (!rc)
+		rc = run(argc, argv, credentials, &err);
 	if (fflush(stdout) == EOF && rc >= 0)
 		rc = errmsg_set(&err, EIO, "standard output: %m");
 	if (rc >= 1000)

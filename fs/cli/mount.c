@@ -29,8 +29,8 @@ static const struct cli_option options[] = {
 	{0, "set", "FILE", "the same with the key that a key set names (JSON)"},
 	{'o', NULL, "OPT[,OPT...]", "mount options:"},
 	{0, NULL, NULL, "grace-denied=T grace-unreachable=T on-expiry=stop (only stricter)"},
-	{0, NULL, NULL, "interval=T resume=auto|manual ro cache=none|kernel"},
-	{0, NULL, NULL, "allow_other uid=U gid=G mode=M"},
+	{0, NULL, NULL, "interval=T resume=auto|manual rotation=on|off ro"},
+	{0, NULL, NULL, "cache=none|kernel allow_other uid=U gid=G mode=M"},
 };
 
 static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)

@@ -65,6 +65,14 @@ static int opt_resume(struct mount_options *o, const char *v, struct errmsg *err
 	return 0;
 }
 
+static int opt_rotation(struct mount_options *o, const char *v, struct errmsg *err)
+{
+	if (strcmp(v, "on") && strcmp(v, "off"))
+		return errmsg_set(err, EINVAL, "-o rotation=%s: expected on or off", v);
+	o->rotation_off = !strcmp(v, "off");
+	return 0;
+}
+
 static int opt_cache(struct mount_options *o, const char *v, struct errmsg *err)
 {
 	if (strcmp(v, "none") && strcmp(v, "kernel"))
@@ -133,6 +141,7 @@ static const struct {
 	{"on-expiry", true, opt_on_expiry},
 	{"interval", true, opt_interval},
 	{"resume", true, opt_resume},
+	{"rotation", true, opt_rotation},
 	{"ro", false, opt_ro},
 	{"rw", false, opt_rw},
 	{"cache", true, opt_cache},

@@ -133,6 +133,22 @@ bool mountpoint_is_ours(const char *resolved)
 	return mountpoint_seen_by(0, resolved, NULL);
 }
 
+int mountpoint_or_backing(const char *path, bool *is_mount, struct errmsg *err)
+{
+	char resolved[PATH_MAX];
+	struct stat st;
+	int rc = mountpoint_resolve(path, resolved, err);
+	if (rc)
+		return rc;
+	*is_mount = mountpoint_is_ours(resolved);
+	if (*is_mount)
+		return 0;
+	if (stat(path, &st))
+		return path_failed(path, errno, err);
+	*is_mount = S_ISDIR(st.st_mode);
+	return 0;
+}
+
 // Asks the filesystem itself, in a child, since a daemon that is frozen keeps whoever asks.
 static int ask_filesystem(const char *resolved)
 {

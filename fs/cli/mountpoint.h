@@ -22,6 +22,9 @@ bool mountpoint_seen_by(pid_t pid, const char *resolved, uid_t *owner);
 // Whether the mount of ours there has a daemon: 0; -ENOTCONN, it is gone; -ETIMEDOUT, no answer for
 // two seconds. Where a control socket is, only that is asked: a frozen daemon may still listen.
 int mountpoint_answers(const char *resolved) must_use;
+// What an operand that may name a mount point or a backing file names: a directory, or a mount of
+// ours, also a dead one, is a mount point. -ENOENT, ... with a sentence.
+int mountpoint_or_backing(const char *path, bool *is_mount, struct errmsg *err) must_use;
 // Calls fn for every mount of type fuse.cmkdisk that the present user made, alive or dead.
 void mountpoint_each_mine(void (*fn)(void *ctx, const char *at), void *ctx);
 

@@ -5,6 +5,14 @@
 #include <errno.h>
 #include <string.h>
 
+const char *path_disk_name(const char *label, const char *backing)
+{
+	if (label && *label)
+		return label;
+	const char *slash = strrchr(backing, '/');
+	return slash ? slash + 1 : backing;
+}
+
 int path_failed(const char *path, int errnum, struct errmsg *err)
 {
 	switch (errnum) {

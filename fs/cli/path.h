@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Why a path that was named on the command line cannot be used, as a sentence.
+// Paths that were named on the command line.
 #ifndef CMK_PATH_H
 #define CMK_PATH_H
 
@@ -9,5 +9,8 @@
 // After a failed stat(2), realpath(3) or open(2): -errnum with its sentence. ENOTCONN, which is how
 // the mount of a dead daemon answers, becomes -EBUSY and says how to clear it.
 int path_failed(const char *path, int errnum, struct errmsg *err);
+
+// What a disk is called in a key store's own log: its label, or else its file's name.
+const char *path_disk_name(const char *label, const char *backing);
 
 #endif

@@ -28,14 +28,20 @@ int remote_request(const char *op, const char *disk, struct json **out)
 int remote_call(const char *mountpoint, const char *op, const char *disk, unsigned timeout_ms,
 	struct json **reply, struct errmsg *err)
 {
+	struct json *request scoped(json_free) = NULL;
+	int rc = remote_request(op, disk, &request);
+	if (rc)
+		return errmsg_set(err, -rc, "%s", strerror(-rc));
+	return remote_send(mountpoint, request, timeout_ms, reply, err);
+}
+
+int remote_send(const char *mountpoint, const struct json *request, unsigned timeout_ms,
+	struct json **reply, struct errmsg *err)
+{
 	char resolved[PATH_MAX];
 	int rc = mountpoint_resolve(mountpoint, resolved, err);
 	if (rc)
 		return rc;
-	struct json *request scoped(json_free) = NULL;
-	rc = remote_request(op, disk, &request);
-	if (rc)
-		return errmsg_set(err, -rc, "%s", strerror(-rc));
 	rc = ctl_call(resolved, request, timeout_ms, reply, err);
 	uid_t owner = 0;
 	if (rc != -ENOENT || !mountpoint_seen_by(0, resolved, &owner))

@@ -19,4 +19,8 @@ int remote_request(const char *op, const char *disk, struct json **out) must_use
 int remote_call(const char *mountpoint, const char *op, const char *disk, unsigned timeout_ms,
 	struct json **reply, struct errmsg *err) must_use;
 
+// Sends a request of the caller's own making.
+int remote_send(const char *mountpoint, const struct json *request, unsigned timeout_ms,
+	struct json **reply, struct errmsg *err) must_use;
+
 #endif

@@ -62,6 +62,9 @@ static int make_monitor(struct session *s, struct errmsg *err)
 	int rc = monitor_new(
 		&(struct monitor_config){.clock = clock_real(),
 			.log = s->log,
+			.newer = session_newer,
+			.newer_ctx = s,
+			.near_expiry_s = s->pin ? s->pin->near_expiry_s : 0,
 			.interval_ms = interval != DURATION_UNSET ? interval : INTERVAL_DEFAULT_MS},
 		&s->monitor);
 	return rc ? errmsg_set(err, -rc, "the monitor: %s", strerror(-rc)) : 0;
@@ -141,6 +144,8 @@ static int start_threads(struct session *s, struct errmsg *err)
 	if (!rc)
 		rc = monitor_start(s->monitor);
 	if (!rc)
+		rc = session_rotate_start(s);
+	if (!rc)
 		rc = -pthread_create(&s->signal_thread, NULL, signal_thread, s);
 	if (rc)
 		return errmsg_set(err, -rc, "cannot start a thread: %s", strerror(-rc));
@@ -180,6 +185,7 @@ int session_open(const struct session_config *c, struct session **out, struct er
 	s->quiet_agents = c->quiet_agents;
 	(void)snprintf(s->mountpoint, sizeof(s->mountpoint), "%s", c->mountpoint);
 	(void)!session_report_init(s);
+	(void)!session_rotate_init(s);
 	s->disks = calloc((size_t)c->backing_count, sizeof(*s->disks));
 	if (!s->disks)
 		return errmsg_set(err, ENOMEM, "out of memory");
@@ -217,8 +223,7 @@ static void leave_behind(struct session *s)
 	// A flush of the one that hangs would hang as well.
 	for (size_t i = 0; i < s->disk_count && !s->hung; i++)
 		session_disk_flush(&s->disks[i]);
-	for (size_t i = 0; i < s->agent_count; i++)
-		agent_free(&s->agents[i]);
+	session_keys_free(s);
 }
 
 void session_close(struct session **sp)
@@ -234,10 +239,11 @@ void session_close(struct session **sp)
 	// First, and not after somebody's wait for a key store that hangs.
 	if (s->monitor)
 		monitor_stop(s->monitor);
-	for (size_t i = 0; i < s->agent_count; i++)
-		agent_cancel(s->agents[i]);
+	session_keys_cancel(s);
+	session_rotate_stop(s);
 	ctl_server_free(&s->ctl);
-	bool stuck = monitor_free(&s->monitor) < 0;
+	bool stuck = session_rotate_end(s) < 0;
+	stuck |= monitor_free(&s->monitor) < 0;
 	session_report_end(s);
 	front_free(&s->front);
 	if (stuck || s->hung) {
@@ -247,11 +253,12 @@ void session_close(struct session **sp)
 	}
 	for (size_t i = 0; i < s->disk_count; i++)
 		session_disk_close(&s->disks[i]);
-	for (size_t i = 0; i < s->agent_count; i++)
-		agent_free(&s->agents[i]);
+	session_keys_free(s);
 	crew_free(&s->crew);
-	free(s->agents);
 	free(s->disks);
+	(void)pthread_mutex_destroy(&s->headers);
+	(void)pthread_cond_destroy(&s->rotation.news);
+	(void)pthread_mutex_destroy(&s->rotation.lock);
 	(void)pthread_cond_destroy(&s->reports.news);
 	(void)pthread_mutex_destroy(&s->reports.lock);
 	free(s);

@@ -21,6 +21,7 @@ struct mount_options {
 	uint64_t grace_denied_ms, grace_unreachable_ms, interval_ms;
 	bool on_expiry_given, expiry_stops;
 	bool resume_manual;
+	bool rotation_off; // disks stay with the version of their key that they have
 	bool read_only, kernel_cache, allow_other;
 	uid_t uid;
 	gid_t gid;

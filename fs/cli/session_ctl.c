@@ -52,15 +52,21 @@ static const struct {
 	const char *op;
 	int (*run)(struct session *s, const int *disks, size_t count, struct errmsg *err);
 	bool changes;
+	// Instead of run: answers for each disk.
+	int (*move)(struct session *s, const struct json *request, const int *disks, size_t count,
+		struct json **reply, struct errmsg *err);
 } ops[] = {
-	{"check", do_check, false},
-	{"lock", do_lock, true},
-	{"unlock", do_unlock, true},
+	{"check", do_check, false, NULL},
+	{"lock", do_lock, true, NULL},
+	{"unlock", do_unlock, true, NULL},
+	{"rotate", NULL, true, session_ctl_rotate},
+	{"rekey", NULL, true, session_ctl_rekey},
 };
 
 // All together, so that those on one key cost one question. Every disk is tried; the first failure
 // is the one that is told.
-static int for_disks(struct session *s, ssize_t one, size_t op, struct errmsg *err)
+static int for_disks(struct session *s, ssize_t one, size_t op, const struct json *request,
+	struct json **reply, struct errmsg *err)
 {
 	int *list autofree = calloc(s->disk_count, sizeof(*list));
 	if (!list)
@@ -69,7 +75,10 @@ static int for_disks(struct session *s, ssize_t one, size_t op, struct errmsg *e
 	for (size_t i = 0; i < s->disk_count; i++)
 		if (one < 0 || (size_t)one == i)
 			list[count++] = (int)i;
-	return ops[op].run(s, list, count, err);
+	if (ops[op].move)
+		return ops[op].move(s, request, list, count, reply, err);
+	int rc = ops[op].run(s, list, count, err);
+	return rc ? rc : status_json(s, reply);
 }
 
 // Nobody has the mount any more: the keys go at once, and the daemon ends.
@@ -105,9 +114,10 @@ int session_ctl(void *ctx, const struct ctl_peer *peer, const struct json *reque
 			log_notice(s->log, "%s %s: asked by uid %u, pid %d", op,
 				one < 0 ? "all disks" : s->disks[one].name, (unsigned)peer->uid,
 				(int)peer->pid);
-		rc = for_disks(s, one, i, err);
-		return rc ? rc : status_json(s, reply);
+		return for_disks(s, one, i, request, reply, err);
 	}
 	return errmsg_set(err, EINVAL,
-		"no operation \"%s\"; expected status, check, lock, unlock or stop", op);
+		"no operation \"%s\"; expected status, check, lock, unlock, "
+		"rotate, rekey or stop",
+		op);
 }

@@ -35,43 +35,6 @@ static void lease_changed(void *ctx, const struct lease_view *v)
 	session_report(ctx, v);
 }
 
-// The header of the descriptor that holds the lock, read afresh, must still be the disk that was
-// mounted, in everything that the first reading decided: that one was believed before any seal was
-// proven, and volume_unlock() proves only this one.
-static int unlock_same(struct session_disk *d, const struct binding *b,
-	const struct secret *slot_secret, struct secret **dek, struct errmsg *err)
-{
-	struct volume *v scoped(volume_close) = NULL;
-	int rc = volume_open(d->path, false, &v, err);
-	if (rc)
-		return rc;
-	const struct volume_info *now = volume_info(v);
-	const struct binding *found = NULL;
-	for (size_t i = 0; i < now->binding_count; i++)
-		if (now->bindings[i].token == b->token)
-			found = &now->bindings[i];
-	if (volume_same(now, &d->info) && !found)
-		return errmsg_set(err, EBADMSG,
-			"%s: the binding in use (token %d) is gone from the header", d->backing,
-			b->token);
-	if (!found || !volume_same(now, &d->info) || !binding_same(found, b))
-		return errmsg_set(err, EBADMSG,
-			"%s: the header is not that of the disk that was mounted (UUID, digest, "
-			"layout, policy or binding changed); unmount, and look who wrote to it",
-			d->backing);
-	return volume_unlock(v, found, slot_secret, dek, err);
-}
-
-static int opener_unlock(void *ctx, const struct binding *b, const struct secret *slot_secret,
-	struct secret **dek, struct errmsg *err)
-{
-	struct session_disk *d = ctx;
-	atomic_store(&d->reading, true);
-	int rc = unlock_same(d, b, slot_secret, dek, err);
-	atomic_store(&d->reading, false);
-	return rc;
-}
-
 static int name_of(struct session_disk *d, const char *backing, struct errmsg *err)
 {
 	d->backing = realpath(backing, NULL);
@@ -153,13 +116,14 @@ static int try_binding(struct agent *agent, const struct binding *b, struct errm
 static int use_binding(struct session *s, struct session_disk *d, const struct binding *b, bool ask,
 	struct errmsg *err)
 {
+	const char *config = s->pin ? s->pin->config : "{}";
 	struct agent *made scoped(agent_free) = NULL;
-	bool known = session_key_known(s, b->key_url, &d->key);
-	int rc = known ? 0 : session_key_agent(s, b, d->name, &made, err);
+	bool known = session_key_known(s, b->key_url, config, &d->key);
+	int rc = known ? 0 : session_key_agent(s, b->key_url, config, d->name, &made, err);
 	if (!rc && ask)
-		rc = try_binding(known ? s->agents[d->key] : made, b, err);
+		rc = try_binding(known ? s->keys[d->key].agent : made, b, err);
 	if (!rc && !known)
-		rc = session_key_add(s, &made, &d->key, err);
+		rc = session_key_add(s, &made, config, session_rotates(s), &d->key, err);
 	return rc;
 }
 
@@ -197,6 +161,16 @@ static int choose(struct session *s, struct session_disk *d, const struct bindin
 	return first;
 }
 
+static bool has_others(const struct session_disk *d)
+{
+	const struct volume_info *info = volume_info(d->volume);
+	for (size_t i = 0; i < info->binding_count; i++)
+		if (info->bindings[i].token != d->binding->token &&
+			!strcmp(info->bindings[i].key_url, d->binding->key_url))
+			return true;
+	return false;
+}
+
 int session_disk_bind(struct session *s, struct session_disk *d, struct errmsg *err)
 {
 	const struct binding *chosen = NULL;
@@ -207,8 +181,11 @@ int session_disk_bind(struct session *s, struct session_disk *d, struct errmsg *
 	if (!d->binding)
 		return errmsg_set(err, ENOMEM, "out of memory");
 	*d->binding = *chosen;
+	// The other versions of its key went on before somebody could remove them.
+	d->to_rotate = s->keys[d->key].rotates && has_others(d);
+	s->rotation.wanted |= d->to_rotate;
 	volume_close(&d->volume);
-	struct disk_opener opener = {.unlock = opener_unlock, .ctx = d, .name = d->backing};
+	struct disk_opener opener = {.unlock = session_header_unlock, .ctx = d, .name = d->backing};
 	d->monitored = monitor_add_disk(s->monitor, d->key, d->binding, d->lease, &opener);
 	if (d->monitored < 0)
 		return errmsg_set(
@@ -238,6 +215,7 @@ void session_disk_close(struct session_disk *d)
 	volume_close(&d->volume);
 	store_close(&d->store);
 	free(d->binding);
+	free(d->rotation_sentence);
 	free(d->backing);
 	free(d->name);
 }

@@ -53,3 +53,10 @@ int session_policy(struct session_disk *d, struct errmsg *err)
 	d->policy.expiry_stops = o->expiry_stops;
 	return 0;
 }
+
+bool session_rotates(const struct session *s)
+{
+	if (s->options.read_only || s->options.rotation_off)
+		return false;
+	return !s->pin || s->pin->rotation != KEYSET_ROTATION_OFF;
+}

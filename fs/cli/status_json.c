@@ -3,10 +3,13 @@
 #include "status_json.h"
 #include "clock.h"
 #include "json.h"
+#include "keyguard.h"
+#include "scope.h"
 #include "session_internal.h"
 #include "verdict.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 // Keeps the first failure, so that a long list of members reads as one.
@@ -76,19 +79,53 @@ static void add_lease(struct builder *b, struct session_disk *d, uint64_t now)
 	yes(b, "resumesItself", lease_resumes_itself(d->lease));
 }
 
+static void add_rotation(
+	struct builder *b, struct session_disk *d, const struct cmk_key_info *newest)
+{
+	struct rotation_view v;
+	session_rotation(d, &v);
+	struct builder r = child(b, "rotation");
+	yes(&r, "enabled", v.enabled);
+	str(&r, "newestVersion", newest->version[0] ? newest->version : NULL);
+	yes(&r, "pending", newest->version[0] && strcmp(newest->version, v.version) != 0);
+	num(&r, "lastRotation", (uint64_t)v.bound);
+	if (v.code) {
+		struct builder e = child(&r, "error");
+		str(&e, "code", v.code);
+		str(&e, "message", v.message);
+		end(&r, &e);
+	} else {
+		str(&r, "error", NULL);
+	}
+	end(b, &r);
+}
+
 static void add_key(struct builder *b, struct session_disk *d, uint64_t now)
 {
 	struct monitor_view m;
+	struct agent *agent = NULL;
+	struct binding *in_use autofree = session_binding(d, &agent);
 	monitor_view(d->session->monitor, d->monitored, &m);
 	struct builder k = child(b, "key");
-	str(&k, "url", d->binding->key_url);
-	str(&k, "version", d->binding->key_version);
-	str(&k, "alg", d->binding->alg);
+	if (!in_use) {
+		k.rc = -ENOMEM;
+		end(b, &k);
+		return;
+	}
+	str(&k, "url", in_use->key_url);
+	str(&k, "version", in_use->key_version);
+	str(&k, "alg", in_use->alg);
 	str(&k, "type", m.info.kty[0] ? m.info.kty : NULL);
 	if (m.info.nbf)
 		num(&k, "notBefore", (uint64_t)m.info.nbf);
-	if (m.info.exp)
+	if (m.info.exp) {
 		num(&k, "expires", (uint64_t)m.info.exp);
+		num(&k, "daysLeft",
+			(uint64_t)keyguard_days_left(m.info.exp, clock_wall_s(clock_real())));
+	}
+	yes(&k, "nearExpiry", m.near_expiry);
+	yes(&k, "attributesSeen", m.attributes_seen);
+	str(&k, "attributesSentence", m.attributes_sentence[0] ? m.attributes_sentence : NULL);
 	end(b, &k);
 	struct builder c = child(b, "checks");
 	num(&c, "total", m.checks);
@@ -98,10 +135,11 @@ static void add_key(struct builder *b, struct session_disk *d, uint64_t now)
 	num(&c, "lastTookMs", m.last_took_ms);
 	num(&c, "nextInSeconds", seconds_until(m.next_check_ns, now));
 	struct agent_stats a;
-	agent_stats(d->session->agents[d->key], &a);
+	agent_stats(agent, &a);
 	num(&c, "agentPid", (uint64_t)a.pid);
 	num(&c, "agentRestarts", a.restarts);
 	end(b, &c);
+	add_rotation(b, d, &m.newest);
 }
 
 static void add_policy(struct builder *b, const struct session_disk *d)

@@ -49,6 +49,30 @@ static void print_state(const struct json *d)
 	}
 }
 
+static void print_expiry(const struct json *key, const char *when)
+{
+	bool near = false;
+	int64_t days = number(key, "daysLeft");
+	if (days < 0)
+		print_line("    key version expired %s", when);
+	else if (json_bool(key, "nearExpiry", &near) && near)
+		print_line("    warning: key version expires %s, in %" PRId64 " days", when, days);
+	else
+		print_line("    key version expires %s", when);
+}
+
+static void print_rotation(const struct json *r, const char *version)
+{
+	bool pending = false, enabled = true;
+	(void)json_bool(r, "enabled", &enabled);
+	if (json_bool(r, "pending", &pending) && pending)
+		print_line("    still needs key version %s; the newest is %s%s", version,
+			text(r, "newestVersion"),
+			enabled ? "" : " (rotation is off; see `cmkdisk rotate`)");
+	if (json_get(r, "error") && json_str(json_get(r, "error"), "message"))
+		print_line("    rotation failed: %s", json_str(json_get(r, "error"), "message"));
+}
+
 static void print_disk(const struct json *d)
 {
 	char size[32], ago[32], when[32], last[64] = "";
@@ -65,8 +89,12 @@ static void print_disk(const struct json *d)
 		text(key, "url"), text(key, "version"), ago, number(checks, "nextInSeconds"));
 	if (number(key, "expires")) {
 		format_time(number(key, "expires"), when, sizeof(when));
-		print_line("    key version expires %s", when);
+		print_expiry(key, when);
 	}
+	if (json_str(key, "attributesSentence"))
+		print_line("    expiry and rotation of the key cannot be seen: %s",
+			json_str(key, "attributesSentence"));
+	print_rotation(json_get(d, "rotation"), text(key, "version"));
 	if (number(io, "storeErrors"))
 		(void)snprintf(last, sizeof(last), " (last: %s)",
 			strerror((int)number(io, "lastStoreErrno")));

@@ -8,15 +8,12 @@
 
 #include <errno.h>
 
-static const struct {
-	const char *name;
-	int errnum;
-} verdicts[] = {
-	[CMK_GRANTED] = {"granted", 0},
-	[CMK_DENIED] = {"denied", EKEYREVOKED},
-	[CMK_UNREACHABLE] = {"unreachable", EHOSTUNREACH},
-	[CMK_MISCONFIGURED] = {"misconfigured", EDOM},
-	[CMK_BAD_BLOB] = {"bad-blob", EBADMSG},
+static const char *const verdicts[] = {
+	[CMK_GRANTED] = "granted",
+	[CMK_DENIED] = "denied",
+	[CMK_UNREACHABLE] = "unreachable",
+	[CMK_MISCONFIGURED] = "misconfigured",
+	[CMK_BAD_BLOB] = "bad-blob",
 };
 #define VERDICT_COUNT ((int)(sizeof(verdicts) / sizeof(verdicts[0])))
 
@@ -30,15 +27,6 @@ static const char *const reasons[] = {
 };
 #define REASON_COUNT ((int)(sizeof(reasons) / sizeof(reasons[0])))
 
-int answer_errno(const struct agent_answer *a, struct errmsg *err)
-{
-	int v = (int)a->verdict;
-	if (v == CMK_GRANTED)
-		return 0;
-	int errnum = v > 0 && v < VERDICT_COUNT ? verdicts[v].errnum : EHOSTUNREACH;
-	return errmsg_set(err, errnum, "%s", a->sentence);
-}
-
 int dates_errno(const struct binding *b, const struct cmk_key_info *info, struct errmsg *err)
 {
 	char sentence[512];
@@ -49,7 +37,7 @@ int dates_errno(const struct binding *b, const struct cmk_key_info *info, struct
 
 const char *verdict_name(int verdict)
 {
-	return verdict >= 0 && verdict < VERDICT_COUNT ? verdicts[verdict].name : "unknown";
+	return verdict >= 0 && verdict < VERDICT_COUNT ? verdicts[verdict] : "unknown";
 }
 
 const char *reason_name(int reason)

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// The table, and the JSON object; members of the latter are only ever added.
+#include "keyset_show.h"
+#include "clock.h"
+#include "json.h"
+#include "keyset.h"
+#include "keyset_probe.h"
+#include "print.h"
+#include "scope.h"
+#include "verdict.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define CELLS "%-34s %-9s %-9s %-9s"
+
+static const char *cell(const struct probe_try *t)
+{
+	static const char *const words[] = {[CMK_GRANTED] = "ok",
+		[CMK_DENIED] = "refused",
+		[CMK_UNREACHABLE] = "no answer",
+		[CMK_MISCONFIGURED] = "set-up",
+		[CMK_BAD_BLOB] = "wrong"};
+	int v = (int)t->answer.verdict;
+	if (!t->asked)
+		return "not tried";
+	return v >= 0 && v < (int)(sizeof(words) / sizeof(words[0])) ? words[v] : "no answer";
+}
+
+static void print_attributes(const struct probe_row *row)
+{
+	const struct cmk_key_info *i = &row->info;
+	char when[32], date[96] = "no date of expiry";
+	int64_t now = clock_wall_s(clock_real());
+	format_time(i->exp, when, sizeof(when));
+	if (i->exp && i->exp <= now)
+		(void)snprintf(date, sizeof(date), "expired %s", when);
+	else if (i->exp)
+		(void)snprintf(date, sizeof(date), "expires %s (in %" PRId64 " days)", when,
+			keyguard_days_left(i->exp, now));
+	print_line("  %s%s%s, %" PRIu32 " bits, %s, recovery level %s",
+		i->kty[0] ? i->kty : "key of unknown type", row->alg[0] ? ", " : "", row->alg,
+		i->bits, date, i->recovery_level[0] ? i->recovery_level : "unknown");
+}
+
+static void print_row(const struct probe_row *row)
+{
+	print_line(CELLS "%s%s%s", row->version[0] ? row->version : "(unknown)",
+		cell(&row->tries[PERMISSION_GET]), cell(&row->tries[PERMISSION_WRAP]),
+		cell(&row->tries[PERMISSION_UNWRAP]), row->newest ? " newest" : "",
+		row->named ? " named" : "", row->used ? " used" : "");
+	if (row->tries[PERMISSION_GET].answer.verdict == CMK_GRANTED)
+		print_attributes(row);
+	// What get was answered stands in the warning that nothing can be seen.
+	for (enum permission p = PERMISSION_WRAP; p < PERMISSION_COUNT; p++)
+		if (row->tries[p].asked && row->tries[p].answer.verdict != CMK_GRANTED)
+			print_line("  %s: %s", permission_names[p], row->tries[p].answer.sentence);
+	if (row->dates)
+		print_line("  %s", row->dates_sentence.text);
+	for (size_t i = 0; i < row->warnings.count; i++)
+		print_line("  warning: %s", row->warnings.text[i]);
+}
+
+void keyset_show_text(const struct keyset *k, const struct probe *p)
+{
+	print_line("%s", k->key_url);
+	print_line(CELLS, "version", permission_names[PERMISSION_GET],
+		permission_names[PERMISSION_WRAP], permission_names[PERMISSION_UNWRAP]);
+	for (size_t i = 0; i < p->count; i++)
+		print_row(&p->rows[i]);
+}
+
+// Keeps the first failure, so that a long list of members reads as one.
+struct builder {
+	struct json *o;
+	int rc;
+};
+
+static void str(struct builder *b, const char *member, const char *value)
+{
+	if (!b->rc)
+		b->rc = json_add_str(b->o, member, value && *value ? value : NULL);
+}
+
+static void num(struct builder *b, const char *member, int64_t value)
+{
+	if (!b->rc)
+		b->rc = json_add_int(b->o, member, value);
+}
+
+static void yes(struct builder *b, const char *member, bool value)
+{
+	if (!b->rc)
+		b->rc = json_add_bool(b->o, member, value);
+}
+
+static void attributes(struct builder *b, const struct keyset *k, const struct probe_row *row)
+{
+	const struct cmk_key_info *i = &row->info;
+	int64_t now = clock_wall_s(clock_real());
+	str(b, "type", i->kty);
+	str(b, "recoveryLevel", i->recovery_level);
+	if (i->bits)
+		num(b, "bits", i->bits);
+	if (i->enabled >= 0)
+		yes(b, "enabled", i->enabled);
+	if (i->created)
+		num(b, "created", i->created);
+	if (i->nbf)
+		num(b, "notBefore", i->nbf);
+	if (i->exp) {
+		num(b, "expires", i->exp);
+		num(b, "daysLeft", keyguard_days_left(i->exp, now));
+	}
+	yes(b, "nearExpiry", keyguard_near_expiry(i, k->near_expiry_s, now));
+	yes(b, "purgeable", keyguard_purgeable(i));
+}
+
+static int permission_json(struct json *list, const char *name, const struct probe_try *t)
+{
+	struct builder b = {NULL, 0};
+	b.rc = json_object(&b.o);
+	if (!b.rc)
+		b.rc = json_push(list, b.o);
+	str(&b, "permission", name);
+	str(&b, "verdict", t->asked ? verdict_name((int)t->answer.verdict) : NULL);
+	str(&b, "reason", t->asked ? reason_name((int)t->answer.reason) : NULL);
+	str(&b, "sentence", t->asked ? t->answer.sentence : NULL);
+	str(&b, "requestId", t->asked ? t->answer.request_id : NULL);
+	return b.rc;
+}
+
+static struct json *list_in(struct builder *b, const char *member)
+{
+	struct json *list = NULL;
+	if (!b->rc)
+		b->rc = json_array(&list);
+	if (!b->rc)
+		b->rc = json_add(b->o, member, list);
+	return list;
+}
+
+static int row_json(struct json *rows, const struct keyset *k, const struct probe_row *row)
+{
+	struct builder b = {NULL, 0};
+	b.rc = json_object(&b.o);
+	if (!b.rc)
+		b.rc = json_push(rows, b.o);
+	str(&b, "version", row->version);
+	yes(&b, "newest", row->newest);
+	yes(&b, "named", row->named);
+	yes(&b, "used", row->used);
+	str(&b, "alg", row->alg);
+	attributes(&b, k, row);
+	struct json *permissions = list_in(&b, "permissions");
+	for (enum permission p = 0; !b.rc && p < PERMISSION_COUNT; p++)
+		b.rc = permission_json(permissions, permission_names[p], &row->tries[p]);
+	struct json *warnings = list_in(&b, "warnings");
+	if (!b.rc && row->dates)
+		b.rc = json_push_str(warnings, row->dates_sentence.text);
+	for (size_t i = 0; !b.rc && i < row->warnings.count; i++)
+		b.rc = json_push_str(warnings, row->warnings.text[i]);
+	return b.rc;
+}
+
+int keyset_show_json(const struct keyset *k, const struct probe *p)
+{
+	struct json *root scoped(json_free) = NULL;
+	struct builder b = {NULL, json_object(&root)};
+	b.o = root;
+	str(&b, "keyUrl", k->key_url);
+	str(&b, "encryptionType", k->encryption_type);
+	if (k->rotation != KEYSET_ROTATION_UNSET)
+		yes(&b, "rotationToLatestKeyVersionEnabled", k->rotation == KEYSET_ROTATION_ON);
+	yes(&b, "usable", !p->rc);
+	struct json *rows = list_in(&b, "versions");
+	for (size_t i = 0; !b.rc && i < p->count; i++)
+		b.rc = row_json(rows, k, &p->rows[i]);
+	return b.rc ? b.rc : print_json_value(root);
+}

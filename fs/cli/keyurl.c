@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// Key URLs as far as commands look into them.
+#include "keyurl.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+struct span {
+	const char *at;
+	size_t len;
+};
+
+// https://HOST[:PORT]/keys/NAME[/VERSION][/]; http for a test's vault on this host.
+struct vault_url {
+	bool https;
+	struct span host, port, name, version;
+};
+
+static bool same_case(struct span a, struct span b)
+{
+	return a.len == b.len && !strncasecmp(a.at, b.at, a.len);
+}
+
+// Up to the next slash, which is skipped.
+static struct span segment(const char **at)
+{
+	struct span s = {*at, strcspn(*at, "/")};
+	*at += s.len + ((*at)[s.len] == '/');
+	return s;
+}
+
+static void split_port(struct span authority, struct vault_url *out)
+{
+	out->host = authority;
+	out->port = out->https ? (struct span){"443", 3} : (struct span){"80", 2};
+	for (size_t i = authority.len; i > 0 && authority.at[i - 1] != ']'; i--)
+		if (authority.at[i - 1] == ':') {
+			out->host.len = i - 1;
+			out->port = (struct span){authority.at + i, authority.len - i};
+			return;
+		}
+}
+
+// False for what has another shape, or a part that no vault URL has.
+static bool vault_url(const char *url, struct vault_url *out)
+{
+	out->https = !strncasecmp(url, "https://", 8);
+	if ((!out->https && strncasecmp(url, "http://", 7)) || strpbrk(url, "?#@\\%"))
+		return false;
+	const char *at = strstr(url, "//") + 2;
+	split_port(segment(&at), out);
+	if (!same_case(segment(&at), (struct span){"keys", 4}))
+		return false;
+	out->name = segment(&at);
+	out->version = segment(&at);
+	return out->host.len && out->name.len && !*at;
+}
+
+// RFC 8089: the URL of a file of this host may have an empty host, or none.
+const char *key_url_path(const char *url)
+{
+	if (strncmp(url, "file:/", 6))
+		return NULL;
+	return strncmp(url, "file:///", 8) ? url + 5 : url + 7;
+}
+
+bool key_url_same(const char *a, const char *b)
+{
+	struct vault_url va, vb;
+	const char *pa = key_url_path(a), *pb = key_url_path(b);
+	if (!strcmp(a, b) || (pa && pb && !strcmp(pa, pb)))
+		return true;
+	return vault_url(a, &va) && vault_url(b, &vb) && va.https == vb.https &&
+	       same_case(va.host, vb.host) && same_case(va.port, vb.port) &&
+	       same_case(va.name, vb.name);
+}
+
+// Where the URL without its version ends; 0 if it has none.
+static size_t unversioned_len(const char *url)
+{
+	struct vault_url v;
+	if (vault_url(url, &v))
+		return v.version.len ? (size_t)(v.version.at - 1 - url) : 0;
+	const char *query = key_url_path(url) ? strstr(url, "?version=") : NULL;
+	return query ? (size_t)(query - url) : 0;
+}
+
+bool key_url_has_version(const char *url)
+{
+	return unversioned_len(url) > 0;
+}
+
+void key_url_unversioned(const char *url, char out[BINDING_URL_MAX])
+{
+	size_t len = unversioned_len(url);
+	(void)snprintf(out, BINDING_URL_MAX, "%.*s", (int)(len ? len : strlen(url)), url);
+}
+
+bool key_url_rotates(const char *url)
+{
+	struct vault_url v;
+	return vault_url(url, &v);
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// What a command must know of a key URL's inside. Only the provider understands it whole; a scheme
+// that is not named here is compared letter by letter.
+#ifndef CMK_KEYURL_H
+#define CMK_KEYURL_H
+
+#include "binding.h"
+
+#include <stdbool.h>
+
+// The path in a file: URL, as it is written there; NULL for another scheme.
+const char *key_url_path(const char *key_url);
+
+// Whether both name one key. file:/x and file:///x are one file. Of https://HOST/keys/NAME/VERSION
+// the version does not count, since a disk encryption set moves it by itself, nor does the case of
+// host and name, nor :443.
+bool key_url_same(const char *a, const char *b);
+
+// Whether the URL names one version of its key: the third segment of an https: URL, ?version= of a
+// file: URL.
+bool key_url_has_version(const char *key_url);
+// The same URL without it.
+void key_url_unversioned(const char *key_url, char out[BINDING_URL_MAX]);
+// Whether a key set's rotationToLatestKeyVersionEnabled overrules the version that the URL names:
+// a vault's only (cmkdisk-keyset(5)).
+bool key_url_rotates(const char *key_url);
+
+#endif

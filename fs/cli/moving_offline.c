@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// A disk that nobody has in use goes over to another binding. Its file is claimed as a mount claims
+// it. The key stores are asked first, so that the data key is here for the header's changes alone.
+#include "agent.h"
+#include "answer.h"
+#include "cli.h"
+#include "clock.h"
+#include "keyguard.h"
+#include "keyset.h"
+#include "luks.h"
+#include "moving.h"
+#include "print.h"
+#include "rebind.h"
+#include "scope.h"
+#include "secret.h"
+#include "store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AGENT_DEADLINE_MS 30000
+
+// One try: through this binding, which its key must still open.
+struct
+try {
+	const struct cli *cli;
+	const struct moving *m;
+	const char *backing;
+	struct volume *v;
+	struct binding present;
+	struct agent *now, *later; // later: NULL when the key stays the same
+	struct cmk_key_info newest;
+	struct rebind *r;
+	size_t removed;
+};
+
+static void try_end(struct try *t)
+{
+	agent_free(&t->now);
+	agent_free(&t->later);
+	rebind_free(&t->r);
+}
+
+static int start(const struct try *t, const char *key_url, const struct keyset *settings,
+	struct agent **out, struct errmsg *err)
+{
+	return agent_new(&(struct agent_config){.program = t->cli->agent,
+				 .plugin_dir = t->cli->plugin_dir,
+				 .credentials = t->cli->credentials,
+				 .key_url = key_url,
+				 .config = settings ? settings->config : "{}",
+				 .disk = volume_info(t->v)->label,
+				 .deadline_ms = AGENT_DEADLINE_MS},
+		out, err);
+}
+
+static void warn(const struct keyset *k, const struct cmk_key_info *info)
+{
+	struct keyguard_warnings w = {0};
+	keyguard_look(k, *info->version ? info : NULL, "this identity may not see them (keys/get)",
+		clock_wall_s(clock_real()), &w);
+	for (size_t i = 0; i < w.count; i++)
+		fprintf(stderr, "cmkdisk: warning: %s\n", w.text[i]);
+}
+
+// What the disk is to have: proven by its key store, not yet in the header.
+static int prepare(struct try *t, struct errmsg *err)
+{
+	const struct keyset *target = t->m->target;
+	const struct volume_info *info = volume_info(t->v);
+	// Of one key spelled in two ways the settings are the same, as a rule.
+	const struct keyset *settings = t->m->present;
+	if (!settings && target && keyset_pins(target, t->present.key_url))
+		settings = target;
+	int rc = start(t, t->present.key_url, settings, &t->now, err);
+	if (!rc && target)
+		rc = start(t, target->key_url, target, &t->later, err);
+	if (rc)
+		return rc;
+	struct agent *agent = t->later ? t->later : t->now;
+	rc = rebind_newest(agent, &t->newest, err);
+	if (!rc && target && !t->m->allow_purgeable)
+		rc = keyguard_refuse_purgeable(target->key_url, &t->newest, err);
+	if (rc)
+		return rc;
+	if (target)
+		warn(target, &t->newest);
+	return rebind_prepare(
+		agent, t->newest.version, info->bindings, info->binding_count, &t->r, err);
+}
+
+static int change_header(struct try *t, struct errmsg *err)
+{
+	struct secret *slot_secret scoped(secret_free) = NULL, *dek scoped(secret_free) = NULL;
+	struct agent_answer answer = {.verdict = CMK_UNREACHABLE};
+	const struct binding *b = &t->present;
+	agent_unwrap(
+		t->now, b->key_version, b->alg, b->wrapped, b->wrapped_len, &slot_secret, &answer);
+	int rc = answer_errno(&answer, err);
+	if (!rc)
+		rc = volume_unlock(t->v, b, slot_secret, &dek, err);
+	if (!rc)
+		rc = volume_settle(t->v, dek, err);
+	if (!rc)
+		rc = rebind_commit(t->v, dek, b, t->r, err);
+	return rc ? rc
+		  : rebind_retire(
+			    t->v, dek, t->r, t->m->only ? NULL : b->key_url, &t->removed, err);
+}
+
+static void tell(const struct try *t)
+{
+	const struct volume_info *info = volume_info(t->v);
+	const struct binding *b = &t->r->binding;
+	moving_tell(t->backing, b->key_url, t->present.key_version, b->key_version, t->removed);
+	for (size_t i = 0; t->m->target && i < info->binding_count; i++)
+		if (info->bindings[i].token != b->token)
+			print_line("%s: also opened by %s version %s still; rekey --only takes "
+				   "that away",
+				t->backing, info->bindings[i].key_url,
+				info->bindings[i].key_version);
+}
+
+static int try_binding(const struct cli *cli, const struct moving *m, const char *backing,
+	struct volume *v, const struct binding *b, struct errmsg *err)
+{
+	struct try t scoped(try_end) = {
+		.cli = cli, .m = m, .backing = backing, .v = v, .present = *b};
+	int rc = prepare(&t, err);
+	if (!rc)
+		rc = change_header(&t, err);
+	if (!rc)
+		tell(&t);
+	return rc;
+}
+
+// Those of the former key first, so that a move that broke off is ended. 0, or the first failure.
+static int try_all(const struct cli *cli, const struct moving *m, const char *backing,
+	struct volume *v, struct errmsg *err)
+{
+	int first = -EKEYREJECTED;
+	(void)errmsg_set(
+		err, EKEYREJECTED, "%s: the header names no key that is meant here", backing);
+	bool tried = false;
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < volume_info(v)->binding_count; i++) {
+			const struct binding *b = &volume_info(v)->bindings[i];
+			struct errmsg this = {""};
+			bool new = m->target && !strcmp(m->target->key_url, b->key_url);
+			if (new != (pass == 1) || !keyset_pins(m->present, b->key_url))
+				continue;
+			int rc = try_binding(cli, m, backing, v, b, &this);
+			if (!rc)
+				return 0;
+			if (!tried) {
+				first = rc;
+				*err = this;
+			}
+			tried = true;
+		}
+	errmsg_prefix(err, "%s", backing);
+	return first;
+}
+
+int moving_offline(
+	const struct cli *cli, const struct moving *m, const char *backing, struct errmsg *err)
+{
+	struct store *store scoped(store_close) = NULL;
+	struct volume *v scoped(volume_close) = NULL;
+	char path[32];
+	int fd = -1;
+	int rc = store_file_open(backing, false, &store, &fd, err);
+	if (rc)
+		return rc;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	rc = volume_open(path, true, &v, err);
+	return rc ? rc : try_all(cli, m, backing, v, err);
+}
