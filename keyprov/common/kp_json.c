@@ -13,22 +13,31 @@ static const cJSON *node(const struct kp_json *j)
 	return (const cJSON *)j;
 }
 
-// Turns references into pointers into the original text. cJSON neither frees nor changes a string
-// that is marked as a reference. Depth is bounded by the scanner.
+// cJSON neither frees nor changes a string or a name whose mark is set in the type.
+static int resolve_text(char **text, int *type, int mark, const struct kp_lifted *l)
+{
+	if ((*text)[0] != KP_LIFT_MARK)
+		return 0;
+	unsigned long i = strtoul(*text + 1, NULL, 10);
+	if (i >= l->count)
+		return -EBADMSG;
+	cJSON_free(*text);
+	*text = l->strs[i];
+	*type |= mark;
+	return 0;
+}
+
+// Turns references into pointers into the original text. Depth is bounded by the scanner.
 static int resolve(cJSON *j, const struct kp_lifted *l)
 {
 	for (; j; j = j->next) {
 		int ret = resolve(j->child, l);
+		if (!ret && j->string)
+			ret = resolve_text(&j->string, &j->type, cJSON_StringIsConst, l);
+		if (!ret && cJSON_IsString(j))
+			ret = resolve_text(&j->valuestring, &j->type, cJSON_IsReference, l);
 		if (ret)
 			return ret;
-		if (!cJSON_IsString(j) || j->valuestring[0] != KP_LIFT_MARK)
-			continue;
-		unsigned long i = strtoul(j->valuestring + 1, NULL, 10);
-		if (i >= l->count)
-			return -EBADMSG;
-		cJSON_free(j->valuestring);
-		j->valuestring = l->strs[i];
-		j->type |= cJSON_IsReference;
 	}
 	return 0;
 }
@@ -125,6 +134,21 @@ const struct kp_json *kp_json_first(const struct kp_json *j)
 const struct kp_json *kp_json_next(const struct kp_json *j)
 {
 	return j ? (const struct kp_json *)node(j)->next : NULL;
+}
+
+const struct kp_json *kp_json_first_member(const struct kp_json *j)
+{
+	return kp_json_is_object(j) ? (const struct kp_json *)node(j)->child : NULL;
+}
+
+const char *kp_json_name(const struct kp_json *j)
+{
+	return j ? node(j)->string : NULL;
+}
+
+const char *kp_json_text(const struct kp_json *j)
+{
+	return cJSON_GetStringValue(node(j));
 }
 
 size_t kp_json_count(const struct kp_json *array)

@@ -38,6 +38,9 @@ bool kp_json_is_object(const struct kp_json *j);
 bool kp_json_is_array(const struct kp_json *j);
 const struct kp_json *kp_json_first(const struct kp_json *j); // of an array; NULL if empty or none
 const struct kp_json *kp_json_next(const struct kp_json *j);  // NULL after the last
+const struct kp_json *kp_json_first_member(const struct kp_json *j); // of an object; then _next
+const char *kp_json_name(const struct kp_json *j); // of a member; NULL if it is none
+const char *kp_json_text(const struct kp_json *j); // of a string value, as in a list; or NULL
 size_t kp_json_count(const struct kp_json *array);
 
 // Building, never with secrets. 0 or -ENOMEM. A child handed over belongs to the parent, also on

@@ -46,7 +46,8 @@ AT(cmk_key_ref, struct_size, 0);
 AT(cmk_key_ref, key_url, 8);
 AT(cmk_key_ref, config, 16);
 AT(cmk_key_ref, disk, 24);
-SIZE(struct cmk_key_ref, 32);
+AT(cmk_key_ref, environment, 32);
+SIZE(struct cmk_key_ref, 40);
 
 AT(cmk_key_info, version, 0);
 AT(cmk_key_info, kty, 128);

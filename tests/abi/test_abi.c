@@ -4,8 +4,10 @@
 #include "agent_rig.h"
 #include "secret.h"
 
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -121,6 +123,53 @@ static void a_crash_while_loading_costs_the_agent_only(void **state)
 	agent_free(&a);
 }
 
+static char said[256];
+
+static void note_said(const struct cmk_host *host, enum cmk_reason reason, const char *fmt, ...)
+{
+	va_list ap;
+	(void)host;
+	(void)reason;
+	va_start(ap, fmt);
+	(void)vsnprintf(said, sizeof(said), fmt, ap);
+	va_end(ap);
+}
+
+// What a provider hears from a host whose struct cmk_key_ref ends at `size`.
+static const char *told_by_a_host(size_t size)
+{
+	static const char *const lines[] = {"AZURE_TENANT_ID=t", NULL};
+	void *handle = dlopen(PROVIDER_DIR "/cmkdisk-keyprov-deviant.so", RTLD_NOW | RTLD_LOCAL);
+	assert_non_null(handle);
+	cmk_keyprov_init_fn init = NULL;
+	void *symbol = dlsym(handle, CMK_KEYPROV_SYMBOL);
+	memcpy(&init, &symbol, sizeof(init));
+	assert_non_null(init);
+	const struct cmk_keyprov *p = init();
+	const struct cmk_host host = {.struct_size = sizeof(host), .explain = note_said};
+	const struct cmk_key_ref ref = {.struct_size = size,
+		.key_url = "deviant:environment",
+		.config = "{}",
+		.disk = "",
+		.environment = lines};
+	struct cmk_key_info info = {.enabled = -1};
+	void *key = NULL;
+	assert_int_equal(p->open(&host, &ref, &key), CMK_GRANTED);
+	(void)p->describe(key, "", &info);
+	p->close(key);
+	(void)dlclose(handle);
+	return said;
+}
+
+static void an_older_hosts_shorter_key_ref_is_not_read_beyond_its_end(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		told_by_a_host(offsetof(struct cmk_key_ref, environment)), "told=0 lines=[ ]");
+	assert_string_equal(
+		told_by_a_host(sizeof(struct cmk_key_ref)), "told=1 lines=[ AZURE_TENANT_ID=t ]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +178,7 @@ int main(void)
 		cmocka_unit_test(
 			an_older_shorter_struct_loads_and_absent_callbacks_have_their_defaults),
 		cmocka_unit_test(a_newer_longer_struct_of_the_same_api_loads),
+		cmocka_unit_test(an_older_hosts_shorter_key_ref_is_not_read_beyond_its_end),
 		cmocka_unit_test(a_newer_api_is_refused),
 		cmocka_unit_test(an_unregistered_table_is_refused),
 		cmocka_unit_test(a_missing_required_member_is_refused),

@@ -69,7 +69,7 @@ witness() {
 	io_witness "$2" "${3:-4}" >"$SCRATCH/$1.out" &
 	witness_pid[$1]=$!
 	on_exit leave_witness "$1"
-	wait_for 5 grep -q ready "$SCRATCH/$1.out"
+	wait_for 20 grep -q ready "$SCRATCH/$1.out"
 }
 
 # testimony NAME: ends the witness; what it saw is in $SCRATCH/NAME.seen.

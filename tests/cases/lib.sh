@@ -43,7 +43,8 @@ step() {
 
 # Whether the program under test is slowed down by a sanitizer: each command takes a quarter of a second.
 sanitized() {
-	ldd "$(command -v cmkdisk)" | grep -Eq 'lib[at]san'
+	# Read to the end: a grep -q that leaves early ends ldd by a signal, and pipefail calls that "no".
+	ldd "$(command -v cmkdisk)" | grep -E 'lib[at]san' >/dev/null
 }
 
 need_fuse() {
@@ -123,9 +124,9 @@ state_of() {
 }
 
 # wait_state STATE [SECONDS [DISK-NAME]]: until every disk (or that one) is in it. STATE is an
-# extended regular expression: grace.* is either grace.
+# extended regular expression: grace.* is either grace. SECONDS only where a later one would be wrong.
 wait_state() {
-	local want=$1 seconds=${2:-10} name=${3-} end now=
+	local want=$1 seconds=${2:-20} name=${3-} end now=
 	end=$((SECONDS + seconds))
 	while [ "$SECONDS" -le "$end" ]; do
 		now=$(state_of "$name" || true)
@@ -173,13 +174,13 @@ agents_of() {
 wait_gone() {
 	local pid i
 	for pid in "$@"; do
-		for ((i = 0; i < 200; i++)); do
+		for ((i = 0; i < 400; i++)); do
 			case $(ps -o stat= -p "$pid") in
 			'' | Z*) continue 2 ;;
 			esac
 			sleep 0.05
 		done
-		fail "process $pid is there after 10 s: $(ps -o stat=,args= -p "$pid")"
+		fail "process $pid is there after 20 s: $(ps -o stat=,args= -p "$pid")"
 	done
 }
 

@@ -25,7 +25,7 @@ static int outcome(struct fixture *f, enum cmk_verdict v, struct errmsg *err)
 static int open_key(void *ctx, struct errmsg *err)
 {
 	struct fixture *f = ctx;
-	const struct cmk_key_ref ref = {sizeof(ref), f->url, "{}", ""};
+	const struct cmk_key_ref ref = {sizeof(ref), f->url, "{}", "", NULL};
 	void *key = NULL;
 	enum cmk_verdict v = f->prov->open(&f->host.api, &ref, &key);
 	if (v == CMK_GRANTED)

@@ -22,6 +22,10 @@ static void read_as(enum wire_type type, struct wire_reader *r)
 	switch (type) {
 	case WIRE_OPEN:
 		msg_get_open(r, &open);
+		// The agent reads it as texts.
+		if (!r->bad && open.environment_len > 0 &&
+			open.environment[open.environment_len - 1] != '\0')
+			abort();
 		break;
 	case WIRE_UNWRAP:
 		msg_get_unwrap(r, &unwrap);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +18,18 @@
 
 #define LINE 3 // the agent's, not ours
 
+// Built a second time under the name that serves https:.
+#ifndef DEVIANT_NAME
+#define DEVIANT_NAME "deviant"
+#define DEVIANT_SCHEMES "deviant other"
+#endif
+
 struct deviant {
 	const struct cmk_host *host;
 	const char *way;
 	int timer; // -1: none
+	const char *const *environment;
+	bool told_environment;
 };
 
 static volatile uint8_t kept[32]; // a copy of the secret that must not be there
@@ -189,11 +198,33 @@ static void testify(struct deviant *d)
 		signal(SIGINT, SIG_IGN) == SIG_IGN, getcwd(cwd, sizeof(cwd)) ? cwd : "?");
 }
 
+// What the host said about the environment: the lines, but of secrets their lengths alone.
+static void list_environment(struct deviant *d)
+{
+	char text[400] = "";
+	size_t n = 0;
+	for (const char *const *e = d->environment; e && *e && n < sizeof(text); e++) {
+		size_t name = strcspn(*e, "=");
+		bool secret = strncmp(*e, "AZURE_CLIENT_SECRET=", name + 1) == 0;
+		if (secret)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%.*s(%zu) ", (int)name,
+				*e, strlen(*e + name + 1));
+		else
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s ", *e);
+	}
+	d->host->explain(
+		d->host, CMK_REASON_NONE, "told=%d lines=[ %s]", d->told_environment, text);
+}
+
 static enum cmk_verdict deviant_describe(void *key, const char *version, struct cmk_key_info *out)
 {
 	struct deviant *d = key;
 	if (strcmp(d->way, "witness") == 0) {
 		testify(d);
+		return CMK_UNREACHABLE;
+	}
+	if (strcmp(d->way, "environment") == 0) {
+		list_environment(d);
 		return CMK_UNREACHABLE;
 	}
 	d->host->log(d->host, CMK_LOG_NOTICE, "describing %s", version);
@@ -231,6 +262,10 @@ static enum cmk_verdict deviant_open(
 	if (!d)
 		return CMK_UNREACHABLE;
 	*d = (struct deviant){.host = host, .way = way, .timer = -1};
+	if (CMK_HAS(ref, struct cmk_key_ref, environment)) {
+		d->environment = ref->environment;
+		d->told_environment = true;
+	}
 	if (strcmp(way, "news") == 0 || strcmp(way, "storm") == 0)
 		d->timer = open_timer();
 	if (strcmp(way, "idledeath") == 0) {
@@ -266,10 +301,10 @@ static void deviant_unwatch(void *key)
 }
 
 static struct cmk_keyprov deviant = {
-	.name = "deviant",
+	.name = DEVIANT_NAME,
 	.version = "1.0",
 	.description = "misbehaves on request, for tests",
-	.schemes = "deviant other",
+	.schemes = DEVIANT_SCHEMES,
 	.open = deviant_open,
 	.close = deviant_close,
 	.unwrap = deviant_unwrap,

@@ -53,7 +53,7 @@ static inline int fixture_setup(void **state)
 	(void)snprintf(f.url, sizeof(f.url), "file:%s", f.path);
 	for (size_t i = 0; i < sizeof(f.plain); i++)
 		f.plain[i] = (uint8_t)(i * 7 + 1);
-	struct cmk_key_ref ref = {sizeof(ref), f.url, "{}", ""};
+	struct cmk_key_ref ref = {sizeof(ref), f.url, "{}", "", NULL};
 	assert_int_equal(f.prov->open(&f.host.api, &ref, &f.key), CMK_GRANTED);
 	*state = &f;
 	return 0;

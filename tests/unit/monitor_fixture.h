@@ -26,6 +26,9 @@ struct script {
 	atomic_bool hung; // unwrap does not come back while this stands
 	atomic_bool in_unwrap;
 	atomic_int unwraps, describes;
+	atomic_int asked_of[10]; // unwraps by version: v0 to v9
+	atomic_int newest;	 // the newest version is v1 to v9; 0: not told
+	atomic_int newest_asked;
 	int bell; // eventfd: news
 	void (*on_describe)(void *ctx);
 	void *on_describe_ctx;
@@ -36,6 +39,7 @@ static inline void script_unwrap(
 {
 	struct script *s = ctx;
 	s->unwraps++;
+	s->asked_of[(b->key_version[1] - '0') % 10]++;
 	s->in_unwrap = true;
 	while (s->hung)
 		(void)sched_yield();
@@ -58,7 +62,14 @@ static inline void script_describe(
 	if (s->on_describe)
 		s->on_describe(s->on_describe_ctx);
 	answer->verdict = s->describe;
+	if (answer->verdict != CMK_GRANTED)
+		(void)snprintf(answer->sentence, sizeof(answer->sentence), "no attributes");
 	(void)snprintf(out->version, sizeof(out->version), "%s", version);
+	if (!*version) {
+		s->newest_asked++;
+		if (s->newest)
+			(void)snprintf(out->version, sizeof(out->version), "v%d", (int)s->newest);
+	}
 	out->exp = s->exp;
 	out->enabled = 1;
 }
@@ -90,7 +101,11 @@ static inline void script_init(struct script *s)
 
 static inline struct key_source script_source(struct script *s)
 {
-	return (struct key_source){script_unwrap, script_describe, script_poll_fd, script_drain, s};
+	return (struct key_source){.unwrap = script_unwrap,
+		.describe = script_describe,
+		.poll_fd = script_poll_fd,
+		.drain = script_drain,
+		.ctx = s};
 }
 
 struct mount {
@@ -105,6 +120,7 @@ struct mount {
 	atomic_int opened;
 	atomic_int hung_token; // the backing store of this disk hangs; -1 none
 	atomic_bool in_open;
+	atomic_int opened_version; // of the binding that opened last
 	const char *name[DISKS_MAX];
 };
 
@@ -121,6 +137,7 @@ static inline int mount_open(void *ctx, const struct binding *b, const struct se
 		return errmsg_set(
 			err, -m->opener_error, "token %d: another disk than before", b->token);
 	m->opened++;
+	m->opened_version = b->key_version[1] - '0';
 	return secret_new(64, dek);
 }
 
@@ -141,14 +158,21 @@ static inline void mount_changed(void *ctx, const struct lease_view *view)
 		*(_Atomic uint64_t *)ctx = clock_boot_ns(clock_real());
 }
 
+// The binding of a disk under another version of a key.
+static inline struct binding mount_binding(int disk, const char *version)
+{
+	struct binding b = {.token = disk, .key_url = "https://vault.example/keys/k"};
+	(void)snprintf(b.key_version, sizeof(b.key_version), "%s", version);
+	return b;
+}
+
 static inline int mount_add(
 	struct mount *m, int key, const char *version, const struct lease_policy *policy)
 {
 	int i = m->disks++;
 	struct lease_key_ops ops = fake_ops(&m->key[i]);
 	struct disk_opener opener = {mount_open, m, m->name[i]};
-	struct binding b = {.token = i, .key_url = "https://vault.example/keys/k"};
-	(void)snprintf(b.key_version, sizeof(b.key_version), "%s", version);
+	struct binding b = mount_binding(i, version);
 	assert_int_equal(
 		lease_new(m->clock, policy, &ops, mount_changed, &m->gone_ns[i], &m->lease[i]), 0);
 	assert_int_equal(monitor_add_disk(m->monitor, key, &b, m->lease[i], &opener), i);
@@ -223,6 +247,8 @@ static inline void build(struct fixture *f, int disks, const struct lease_policy
 		(void)mount_add(&f->mount, f->key, "v1", p);
 	mount_unlock(&f->mount);
 	f->store.unwraps = f->store.describes = 0;
+	for (int i = 0; i < 10; i++)
+		f->store.asked_of[i] = 0;
 }
 
 static inline void finish(struct fixture *f)

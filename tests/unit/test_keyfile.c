@@ -238,7 +238,7 @@ static void a_pinned_version_is_the_one_that_wraps(void **state)
 	char url[4300];
 	void *key = NULL;
 	(void)snprintf(url, sizeof(url), "%s?version=" K1, f->url);
-	struct cmk_key_ref ref = {sizeof(ref), url, "{}", ""};
+	struct cmk_key_ref ref = {sizeof(ref), url, "{}", "", NULL};
 	assert_int_equal(f->prov->open(&f->host.api, &ref, &key), CMK_GRANTED);
 	put_text(f, OCT_BUNDLE(OCT_VERSION(K1, "\"enabled\":true,\"created\":5") "," OCT_VERSION(
 			    K2, "\"enabled\":true,\"created\":9")));

@@ -80,9 +80,9 @@ static void a_name_is_checked(void **state)
 static void a_scheme_finds_its_plugin(void **state)
 {
 	(void)state;
-	static const char *const files[] = {"file", "pkcs11", "azure", "vault"};
-	static const char *const schemes[] = {"file", "pkcs11", "https", "vault"};
-	for (size_t i = 0; i < 4; i++) {
+	static const char *const files[] = {"file", "pkcs11", "azure", "azure", "vault"};
+	static const char *const schemes[] = {"file", "pkcs11", "https", "http", "vault"};
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		char name[64], path[PATH_MAX], found[PATH_MAX];
 		struct errmsg err = {.text = ""};
 		(void)snprintf(name, sizeof(name), "cmkdisk-keyprov-%s.so", files[i]);

@@ -70,7 +70,7 @@ static void every_message_survives_the_line(void **state)
 	msg_put_key_info(&w, &info);
 	msg_put_wrapped(&w, &wrapped);
 	msg_put_log(&w, &(struct msg_log){2, "line"});
-	msg_put_open(&w, &(struct msg_open){"/p.so", "file:/k", "{}", "", 5});
+	msg_put_open(&w, &(struct msg_open){"/p.so", "file:/k", "{}", "", NULL, 0, 5});
 	msg_put_describe(&w, &(struct msg_describe){"", 6});
 	msg_put_wrap(&w, &(struct msg_wrap){(const uint8_t *)"xy", 2, 7});
 	assert_int_equal(wire_end(&w, &len), 0);
@@ -248,6 +248,40 @@ static void a_version_too_long_for_its_array_is_refused(void **state)
 	}
 }
 
+static int reads_as_open(const char *environment, size_t len)
+{
+	struct wire_writer w;
+	struct wire_header h;
+	struct wire_reader r;
+	struct msg_open m = {.plugin = NULL};
+	size_t frame_len = 0;
+	wire_begin(&w, frame, sizeof(frame), WIRE_OPEN, 1);
+	msg_put_open(&w, &(struct msg_open){.plugin = "/p.so",
+				 .key_url = "https://v/keys/k",
+				 .config = "{}",
+				 .disk = "",
+				 .environment = environment,
+				 .environment_len = len});
+	assert_int_equal(wire_end(&w, &frame_len), 0);
+	assert_int_equal(wire_parse(frame, frame_len, &h, &r), 0);
+	msg_get_open(&r, &m);
+	if (wire_done(&r))
+		return -EBADMSG;
+	assert_int_equal(m.environment_len, len);
+	if (len > 0)
+		assert_memory_equal(m.environment, environment, len);
+	return 0;
+}
+
+static void an_environment_is_none_or_ends_in_a_nul(void **state)
+{
+	(void)state;
+	assert_int_equal(reads_as_open(NULL, 0), 0);
+	assert_int_equal(reads_as_open("A=1", 4), 0);
+	assert_int_equal(reads_as_open("A=1\0B=2", 8), 0);
+	assert_int_equal(reads_as_open("A=1", 3), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +294,7 @@ int main(void)
 		cmocka_unit_test(a_reader_after_an_error_gives_nothing),
 		cmocka_unit_test(what_does_not_fit_is_not_sent),
 		cmocka_unit_test(an_array_without_nul_is_not_sent),
+		cmocka_unit_test(an_environment_is_none_or_ends_in_a_nul),
 		cmocka_unit_test(a_version_too_long_for_its_array_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// See azure_outcome.h.
+#include "azure_outcome.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum cmk_verdict azure_outcome_set(struct azure_outcome *o, enum cmk_verdict verdict,
+	enum cmk_reason reason, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	(void)vsnprintf(o->err.text, sizeof(o->err.text), fmt, ap);
+	va_end(ap);
+	o->verdict = verdict;
+	o->reason = verdict == CMK_DENIED ? reason : CMK_REASON_NONE;
+	o->retry_after_ms = 0;
+	return verdict;
+}

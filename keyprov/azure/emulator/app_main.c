@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// cmkdisk-vault: the table of verbs, the usage text, the exit statuses. See cmkdisk-vault(1).
+#include "app.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+
+#define BIT(o) (1u << (o))
+#define SERVE_OPTIONS                                                                            \
+	(BIT(OPT_LISTEN) | BIT(OPT_TIMELINE) | BIT(OPT_SEED) | BIT(OPT_AUDIT) | BIT(OPT_VAULT) | \
+		BIT(OPT_HSM) | BIT(OPT_IMDS) | BIT(OPT_APP_SERVICE) | BIT(OPT_ARC) |             \
+		BIT(OPT_ARC_DIR) | BIT(OPT_EMPTY) | BIT(OPT_ALLOW_REMOTE) | BIT(OPT_READY_FD) |  \
+		BIT(OPT_PRINT))
+
+static const struct app_verb verbs[] = {
+	{"serve", SERVE_OPTIONS, false, "run the emulator until SIGTERM or ^C", app_serve},
+	{"do", 0, true, "ask a running emulator for an action", app_do},
+	{"env", BIT(OPT_JSON), false, "print environment, key URL and key set again", app_env},
+};
+#define COUNT (sizeof(verbs) / sizeof(*verbs))
+
+static void usage(FILE *f)
+{
+	(void)fputs("usage: cmkdisk-vault serve [OPTION]...\n"
+		    "       cmkdisk-vault do [--state DIR] ACTION [NAME=VALUE]... | JSON\n"
+		    "       cmkdisk-vault env [--state DIR] [--json]\n",
+		f);
+}
+
+static void help(void)
+{
+	usage(stdout);
+	(void)puts("\nA Key Vault and Managed HSM of one's own, with faults on request.\n");
+	for (size_t i = 0; i < COUNT; i++)
+		(void)printf("  %-7s %s\n", verbs[i].name, verbs[i].help);
+	(void)puts("\nOptions:");
+	app_print_options(stdout);
+	(void)puts("\nActions:");
+	app_print_actions(stdout);
+}
+
+// The same statuses as the rest of cmkdisk; see cmkdisk(1).
+static int exit_status(int ret)
+{
+	static const struct {
+		int errnum, status;
+	} table[] = {
+		{0, EX_OK},
+		{EINVAL, EX_USAGE},
+		{ENAMETOOLONG, EX_USAGE},
+		{EBADMSG, EX_DATAERR},
+		{EFBIG, EX_DATAERR},
+		{ENOENT, EX_NOINPUT},
+		{ENOTDIR, EX_NOINPUT},
+		{ENOMEM, EX_OSERR},
+		{EMFILE, EX_OSERR},
+		{EEXIST, EX_CANTCREAT},
+		{EIO, EX_IOERR},
+		{ENOSPC, EX_IOERR},
+		{ECONNREFUSED, EX_UNAVAILABLE},
+		{EADDRINUSE, EX_TEMPFAIL},
+		{EBUSY, EX_TEMPFAIL},
+		{EACCES, EX_NOPERM},
+		{EPERM, EX_NOPERM},
+		{EROFS, EX_NOPERM},
+	};
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		if (table[i].errnum == -ret)
+			return table[i].status;
+	return EX_SOFTWARE;
+}
+
+// What comes from outside sends no control character to the terminal.
+static void complain(struct kp_err *err)
+{
+	for (char *p = err->text; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+	(void)fprintf(stderr, "cmkdisk-vault: %s\n", err->text);
+}
+
+int main(int argc, char **argv)
+{
+	struct kp_err err = {""};
+	struct rlimit none = {0, 0};
+	const struct app_verb *verb = NULL;
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		(void)fputs("cmkdisk-vault: warning: cannot forbid core files\n", stderr);
+	if (argc < 2) {
+		usage(stderr);
+		return EX_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		help();
+		return EX_OK;
+	}
+	for (size_t i = 0; i < COUNT; i++)
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			verb = &verbs[i];
+	struct app_options o;
+	int ret =
+		verb ? app_parse_options(verb, argc - 1, argv + 1, &o, &err)
+		     : kp_fail(&err, EINVAL, "%s: unknown verb; see cmkdisk-vault --help", argv[1]);
+	if (ret == 0 && o.help) {
+		help();
+		return EX_OK;
+	}
+	ret = ret ? ret : verb->run(&o, &err);
+	if (ret == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		ret = kp_fail(&err, EIO, "cannot write to standard output: %s", strerror(errno));
+	if (ret)
+		complain(&err);
+	return exit_status(ret);
+}
