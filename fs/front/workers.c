@@ -258,14 +258,15 @@ static void add_workers(struct front *f, unsigned count, unsigned most)
 			return;
 }
 
-// All threads, fewer than the usual number, were busy a moment ago.
+// All threads, fewer than the usual number, were busy a moment ago. They wait for a store if the
+// machine has time to spare, or if not one request came to its end: others may keep it busy.
 static void watch_machine(struct front *f)
 {
-	unsigned long spare = machine_idle_ms();
+	unsigned long served = atomic_load(&f->served), spare = machine_idle_ms();
 	if (!still_busy(f, LOOK_NS))
 		return;
 	unsigned long now = machine_idle_ms();
-	if (!now || now - spare >= SPARE_MS)
+	if (!now || now - spare >= SPARE_MS || atomic_load(&f->served) == served)
 		add_workers(f, f->cores, WORKERS_USUAL);
 	else if (f->worker_count > f->cores)
 		atomic_store(&f->surplus, true);
