@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define INTERVAL_DEFAULT_MS (60 * MS_PER_S)
+#define MOUNT_PATIENCE_MS (60 * MS_PER_S) // with a key store that is only busy
 
 static bool may_lock_everything(void)
 {
@@ -65,6 +66,7 @@ static int make_monitor(struct session *s, struct errmsg *err)
 			.newer = session_newer,
 			.newer_ctx = s,
 			.near_expiry_s = s->pin ? s->pin->near_expiry_s : 0,
+			.patience_ms = MOUNT_PATIENCE_MS,
 			.interval_ms = interval != DURATION_UNSET ? interval : INTERVAL_DEFAULT_MS},
 		&s->monitor);
 	return rc ? errmsg_set(err, -rc, "the monitor: %s", strerror(-rc)) : 0;

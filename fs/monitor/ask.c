@@ -122,7 +122,8 @@ static void resume(struct key *k, struct group *g)
 		if (!lease_resumes_itself(d->lease) || lease_judge(d->lease, &g->verdict) < 0 ||
 			resumer_has(m, d))
 			continue;
-		int r = unlock_ask(d, false, &o, &err);
+		uint32_t hint = 0; // the next round comes by itself
+		int r = unlock_ask(d, false, &o, &hint, &err);
 		if (r == 0) {
 			resumer_push(m, o);
 			continue;

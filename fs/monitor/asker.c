@@ -109,8 +109,9 @@ static struct request *begin_unlocks(struct key *k, struct request *requests, bo
 	while (*at) {
 		struct request *q = *at;
 		struct opening *o = NULL;
+		uint32_t hint = 0; // whoever asks by hand may ask again
 		if (q->kind == REQUEST_UNLOCK)
-			q->result = unlock_ask(q->disk, true, &o, &q->err);
+			q->result = unlock_ask(q->disk, true, &o, &hint, &q->err);
 		else
 			*check = true;
 		if (!o) {

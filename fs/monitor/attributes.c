@@ -58,10 +58,11 @@ static void ask_newest(struct key *k, struct attributes *a)
 	if (a->newest_answer.verdict == CMK_GRANTED && !a->newest_seen)
 		(void)snprintf(a->newest_answer.sentence, sizeof(a->newest_answer.sentence),
 			"the key store does not name the newest version");
-	if (!a->newest_seen)
+	// While nobody answers, what was seen last is the best there is.
+	if (a->newest_answer.verdict == CMK_UNREACHABLE)
 		return;
 	with_lock(&k->monitor->lock);
-	k->newest = a->newest;
+	k->newest = a->newest_seen ? a->newest : (struct cmk_key_info){.version = ""};
 }
 
 // NULL answer: they were seen.

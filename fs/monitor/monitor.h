@@ -61,6 +61,9 @@ struct monitor_config {
 	void *newer_ctx;
 	// How long before a version expires that is worth a warning, in seconds. Default 30 days.
 	uint64_t near_expiry_s;
+	// How long monitor_first_unlock goes on asking a store that is only busy: one that says
+	// when to come again, or that has granted another disk of the key. 0: not at all.
+	uint64_t patience_ms;
 };
 
 int monitor_new(const struct monitor_config *c, struct monitor **out) must_use;

@@ -126,6 +126,7 @@ struct key {
 	uint64_t soon_ns, last_soon_ns; // when groups that are soon are asked about; when last
 	uint64_t deaf_until_ns;		// its descriptor is not listened to before
 	char told_newest[CMK_VERSION_MAX];
+	atomic_bool granted; // something, once
 
 	pthread_mutex_t lock; // guards what follows
 	pthread_cond_t answered;
@@ -213,7 +214,9 @@ void group_limit_interval(struct key *k, const struct lease *lease);
 // unlock.c
 // Unwraps the disk's own binding. Called by whoever may use the source. fresh: the attributes as
 // well, even if they were asked for a moment ago. *out is the caller's. Sentences name the disk.
-int unlock_ask(struct disk *d, bool fresh, struct opening **out, struct errmsg *err) must_use;
+// *retry_after_ms: when the store wants to be asked again; 0 it did not say.
+int unlock_ask(struct disk *d, bool fresh, struct opening **out, uint32_t *retry_after_ms,
+	struct errmsg *err) must_use;
 // Opens the header and starts the lease. -ESTALE without a sentence: the disk was bound anew
 // meanwhile.
 int unlock_open(struct opening *o, struct errmsg *err) must_use;

@@ -51,7 +51,8 @@ static void name_disk(const struct disk *d, struct errmsg *err)
 		errmsg_prefix(err, "%s", d->opener.name);
 }
 
-int unlock_ask(struct disk *d, bool fresh, struct opening **out, struct errmsg *err)
+int unlock_ask(struct disk *d, bool fresh, struct opening **out, uint32_t *retry_after_ms,
+	struct errmsg *err)
 {
 	struct key *k = d->key;
 	struct opening *o scoped(opening_free) = calloc(1, sizeof(*o));
@@ -68,6 +69,7 @@ int unlock_ask(struct disk *d, bool fresh, struct opening **out, struct errmsg *
 	k->source.unwrap(k->source.ctx, &d->binding, &o->slot_secret, &answer);
 	if (answer.verdict == CMK_GRANTED && !o->slot_secret)
 		answer.verdict = CMK_BAD_BLOB;
+	*retry_after_ms = answer.retry_after_ms;
 	if (answer.verdict != CMK_GRANTED) {
 		verdict_fill(d, &answer, asked_ns, &o->v);
 		lease_verdict(d->lease, &o->v);
@@ -76,6 +78,7 @@ int unlock_ask(struct disk *d, bool fresh, struct opening **out, struct errmsg *
 		name_disk(d, err);
 		return r;
 	}
+	atomic_store(&k->granted, true);
 	// A resumption has just been told the attributes with the group's answer.
 	struct attributes a = {.asked_newest = false};
 	if (fresh || !attributes_recent(d->group, d->monitor))
@@ -113,10 +116,35 @@ int unlock_open(struct opening *o, struct errmsg *err)
 	return r;
 }
 
+// Whether a store that does not answer is only busy: it says when to come again, or has granted
+// something to this mount. A mount of many disks asks more in a moment than a vault may allow.
+static bool only_busy(const struct disk *d, int r, uint32_t retry_after_ms)
+{
+	return r == -EHOSTUNREACH && (retry_after_ms > 0 || atomic_load(&d->key->granted)) &&
+	       !atomic_load(&d->monitor->stopping);
+}
+
+static int ask_patiently(struct disk *d, struct opening **out, struct errmsg *err)
+{
+	struct monitor *m = d->monitor;
+	const struct clock_source *clock = m->config.clock;
+	uint64_t end = clock_boot_ns(clock) + m->config.patience_ms * NS_PER_MS;
+	for (uint64_t pause = NS_PER_S / 4;; pause *= 2) {
+		uint32_t hint = 0;
+		int r = unlock_ask(d, false, out, &hint, err);
+		uint64_t wanted = hint * NS_PER_MS;
+		uint64_t next = clock_boot_ns(clock) + (wanted > pause ? wanted : pause);
+		if (!only_busy(d, r, hint) || next > end)
+			return r;
+		log_notice(m->config.log, "waiting to ask again: %s", err->text);
+		(void)waker_wait(&d->key->waker, clock, next, -1);
+	}
+}
+
 int monitor_first_unlock(struct monitor *m, int disk, struct errmsg *err)
 {
 	struct opening *o scoped(opening_free) = NULL;
-	int r = unlock_ask(m->disks[disk], false, &o, err);
+	int r = ask_patiently(m->disks[disk], &o, err);
 	if (r < 0)
 		return r;
 	o->by_hand = true;

@@ -21,6 +21,7 @@ struct script {
 	_Atomic enum cmk_verdict describe;
 	_Atomic int64_t exp;
 	_Atomic uint32_t retry_after_ms;
+	atomic_int busy;      // so many unwraps get no answer first
 	atomic_int bad_token; // this binding is answered by "bad blob"; -1 none
 	atomic_bool all_bad;
 	atomic_bool hung; // unwrap does not come back while this stands
@@ -46,6 +47,10 @@ static inline void script_unwrap(
 	s->in_unwrap = false;
 	answer->verdict = s->all_bad || b->token == s->bad_token ? CMK_BAD_BLOB : s->unwrap;
 	answer->reason = answer->verdict == CMK_DENIED ? CMK_REASON_DISABLED : CMK_REASON_NONE;
+	if (s->busy > 0) {
+		s->busy--;
+		answer->verdict = CMK_UNREACHABLE;
+	}
 	answer->retry_after_ms = s->retry_after_ms;
 	if (answer->verdict == CMK_GRANTED)
 		assert_int_equal(secret_new(SLOT_SECRET_LEN, plain), 0);

@@ -194,6 +194,7 @@ static void the_view_says_why_attributes_cannot_be_seen(void **state)
 	f.store.describe = CMK_DENIED;
 	run_for(&f.mount, 66 * SECOND);
 	monitor_view(f.mount.monitor, 0, &v);
+	assert_string_equal(v.newest.version, "");
 	assert_false(v.attributes_seen);
 	assert_string_equal(v.attributes_sentence, "no attributes");
 	f.store.describe = CMK_GRANTED;
