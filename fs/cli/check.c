@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "json.h"
 #include "keyset.h"
+#include "keyurl.h"
 #include "luks.h"
 #include "mountpoint.h"
 #include "path.h"
@@ -67,8 +68,10 @@ static int check_binding(const struct cli *cli, const struct keyset *pin, const 
 	struct secret *dek scoped(secret_free) = NULL;
 	if (!rc)
 		rc = volume_unlock(v, b, slot_secret, &dek, err);
+	char url[BINDING_URL_MAX];
+	key_url_unversioned(b->key_url, url);
 	if (!rc)
-		print_line("granted: %s version %s opens the disk (asked in %u ms)", b->key_url,
+		print_line("granted: %s version %s opens the disk (asked in %u ms)", url,
 			b->key_version, took);
 	return rc;
 }
@@ -109,7 +112,10 @@ static int check_mount(const char *mountpoint, struct errmsg *err)
 	const struct json *disks = json_get(reply, "disks");
 	for (size_t i = 0; !rc && i < json_array_len(disks); i++) {
 		const struct json *d = json_array_at(disks, i), *key = json_get(d, "key");
-		print_line("granted: %s: %s version %s", json_str(d, "name"), json_str(key, "url"),
+		const char *named = json_str(key, "url");
+		char url[BINDING_URL_MAX];
+		key_url_unversioned(named ? named : "-", url);
+		print_line("granted: %s: %s version %s", json_str(d, "name"), url,
 			json_str(key, "version"));
 	}
 	return rc;

@@ -36,7 +36,7 @@ struct args {
 
 static const struct cli_option options[] = {
 	{0, "size", "N", "size of the disk: 10G, 512M, or bytes"},
-	{0, "key", "URL", "key that opens the disk: file:/path, pkcs11:..., https://..."},
+	{0, "key", "URL", "key that opens the disk: file:/path, https://..."},
 	{0, "set", "FILE", "key set that names the key (JSON)"},
 	{0, "sector-size", "N", "512 or 4096 (default 4096)"},
 	{0, "grace-denied", "T", "how long I/O goes on after the key is refused (default 1h)"},
@@ -216,9 +216,10 @@ static int make_disk(const struct cli *cli, const struct args *a, const struct k
 	if (rc)
 		return rc;
 	warn_all(slot_secret->locked, &warnings);
-	char size[32];
+	char size[32], url[BINDING_URL_MAX];
 	format_size(p->policy.size, size, sizeof(size));
-	print_line("%s: %s disk, key %s version %s", backing, size, b.key_url, b.key_version);
+	key_url_unversioned(b.key_url, url);
+	print_line("%s: %s disk, key %s version %s", backing, size, url, b.key_version);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 // cmkdisk info: what a header says, without any key; hence unproven, and said so.
 #include "cli.h"
 #include "json.h"
+#include "keyurl.h"
 #include "luks.h"
 #include "print.h"
 #include "scope.h"
@@ -15,8 +16,17 @@ static const struct cli_option options[] = {
 	{0, "json", NULL, "print JSON"},
 };
 
-static int binding_json(const struct binding *b, struct json *list)
+static const struct binding *successor(const struct volume_info *v, const struct binding *b)
 {
+	for (size_t i = 0; i < v->binding_count; i++)
+		if (binding_replaces(&v->bindings[i], b))
+			return &v->bindings[i];
+	return NULL;
+}
+
+static int binding_json(const struct volume_info *v, const struct binding *b, struct json *list)
+{
+	const struct binding *by = successor(v, b);
 	struct json *o = NULL;
 	int rc = json_object(&o);
 	if (!rc)
@@ -33,6 +43,8 @@ static int binding_json(const struct binding *b, struct json *list)
 		rc = json_add_str(o, "alg", b->alg);
 	if (!rc)
 		rc = json_add_int(o, "created", b->created);
+	if (!rc && by)
+		rc = json_add_int(o, "replacedBy", by->token);
 	return rc;
 }
 
@@ -75,13 +87,13 @@ static int show_json(const char *path, const struct volume_info *v)
 	if (!rc)
 		rc = json_add(o, "bindings", list);
 	for (size_t i = 0; !rc && i < v->binding_count; i++)
-		rc = binding_json(&v->bindings[i], list);
+		rc = binding_json(v, &v->bindings[i], list);
 	return rc ? rc : print_json_value(o);
 }
 
 static void show_text(const char *path, const struct volume_info *v)
 {
-	char size[32], denied[32], unreachable[32], when[32];
+	char size[32], denied[32], unreachable[32], when[32], url[BINDING_URL_MAX];
 	format_size(v->policy.size, size, sizeof(size));
 	format_duration_ms(v->policy.grace_denied_ms, denied, sizeof(denied));
 	format_duration_ms(v->policy.grace_unreachable_ms, unreachable, sizeof(unreachable));
@@ -96,9 +108,15 @@ static void show_text(const char *path, const struct volume_info *v)
 	for (size_t i = 0; i < v->binding_count; i++) {
 		const struct binding *b = &v->bindings[i];
 		format_time(b->created, when, sizeof(when));
-		print_line("  key          %s", b->key_url);
+		key_url_unversioned(b->key_url, url);
+		print_line("  key          %s", url);
 		print_line("               version %s, %s, bound %s (token %d, keyslot %d)",
 			b->key_version, b->alg, when, b->token, b->keyslot);
+		const struct binding *by = successor(v, b);
+		if (by)
+			print_line("               token %d takes its place, in a move that is not "
+				   "finished",
+				by->token);
 	}
 	size_t others = v->keyslot_count - v->binding_count;
 	if (others)

@@ -78,7 +78,7 @@ void keyguard_look(const struct keyset *k, const struct cmk_key_info *info, cons
 	*out = (struct keyguard_warnings){0};
 	if (info)
 		look_at_attributes(k, info, wall_s, out);
-	else
+	else if (unseen)
 		warn(out, "expiry, recovery level and rotation of the key cannot be seen: %s",
 			unseen);
 	if (!key_url_has_version(k->key_url))

@@ -34,7 +34,7 @@ bool keyguard_near_expiry(const struct cmk_key_info *info, uint64_t near_s, int6
 int64_t keyguard_days_left(int64_t exp, int64_t wall_s);
 
 // Everything that deserves a warning about the key that k names. info: NULL if the store did not
-// show its attributes, then unseen is what it said.
+// show its attributes; then unseen is what it said, or NULL if that is told elsewhere.
 void keyguard_look(const struct keyset *k, const struct cmk_key_info *info, const char *unseen,
 	int64_t wall_s, struct keyguard_warnings *out);
 

@@ -39,6 +39,40 @@ static bool granted(const struct probe_row *row, enum permission p)
 	return row->tries[p].asked && row->tries[p].answer.verdict == CMK_GRANTED;
 }
 
+static bool failed(const struct probe_row *row, enum permission p)
+{
+	return row->tries[p].asked && row->tries[p].answer.verdict != CMK_GRANTED;
+}
+
+static void cut(char *text, const char *part)
+{
+	char *at = *part ? strstr(text, part) : NULL;
+	if (at)
+		memmove(at, at + strlen(part), strlen(at + strlen(part)) + 1);
+}
+
+void probe_sentence(const struct probe_try *t, char out[PROBE_SENTENCE_MAX])
+{
+	char name[32];
+	(void)snprintf(out, PROBE_SENTENCE_MAX, "%s", t->answer.sentence);
+	for (enum permission p = 0; p < PERMISSION_COUNT; p++) {
+		(void)snprintf(name, sizeof(name), " %s:", permission_names[p]);
+		cut(out, name);
+	}
+}
+
+bool probe_fails_alike(const struct probe_row *row, enum permission p, enum permission q)
+{
+	char a[PROBE_SENTENCE_MAX], b[PROBE_SENTENCE_MAX];
+	if (!failed(row, p) || !failed(row, q))
+		return false;
+	probe_sentence(&row->tries[p], a);
+	probe_sentence(&row->tries[q], b);
+	cut(a, row->tries[p].answer.request_id);
+	cut(b, row->tries[q].answer.request_id);
+	return !strcmp(a, b);
+}
+
 static void describe(struct agent *agent, const char *version, struct probe_row *row)
 {
 	struct probe_try *get = &row->tries[PERMISSION_GET];
@@ -48,33 +82,59 @@ static void describe(struct agent *agent, const char *version, struct probe_row 
 		row->info = (struct cmk_key_info){.enabled = -1};
 }
 
-// How long something wrapped by this key is, and by which algorithm; 0 if it is not known.
-static size_t wrapped_form(const struct cmk_key_info *info, char alg[CMK_ALG_MAX])
+// How something wrapped by a key looks.
+struct form {
+	const char *alg;
+	size_t len;
+};
+
+#define OCT_FORM                               \
+	{                                      \
+		"A256KW", PROBE_SECRET_LEN + 8 \
+	} // RFC 3394
+
+// Of a key that may not be seen, the likeliest first.
+static const struct form guesses[] = {
+	{"RSA-OAEP-256", 384}, {"RSA-OAEP-256", 256}, {"RSA-OAEP-256", 512}, OCT_FORM};
+
+// Length 0 if no disk can live on such a key. A store need not tell how long an AES key is.
+static struct form form_of(const struct cmk_key_info *info)
 {
 	bool rsa = !strncmp(info->kty, "RSA", 3), oct = !strncmp(info->kty, "oct", 3);
-	(void)snprintf(alg, CMK_ALG_MAX, rsa ? "RSA-OAEP-256" : "A%" PRIu32 "KW", info->bits);
 	if (rsa && info->bits >= 2048 && info->bits <= 4096)
-		return info->bits / 8;
-	return oct && info->bits ? PROBE_SECRET_LEN + 8 : 0; // RFC 3394
+		return (struct form){"RSA-OAEP-256", info->bits / 8};
+	if (oct && (info->bits == 0 || info->bits == 256))
+		return (struct form)OCT_FORM;
+	return (struct form){"", 0};
 }
 
-// With nothing wrapped, a store that may unwrap says of noise that it is not the key's work.
-static void unwrap_noise(struct agent *agent, struct probe_row *row)
+// With nothing wrapped, a store that may unwrap says of noise that it is not the key's work. False
+// if its answer says something about the form, at most.
+static bool noise_is_answered(struct agent *agent, struct probe_row *row, const struct form *f)
 {
 	struct secret *noise scoped(secret_free) = NULL, *plain scoped(secret_free) = NULL;
 	struct probe_try *unwrap = &row->tries[PERMISSION_UNWRAP];
-	char alg[CMK_ALG_MAX];
-	size_t len = granted(row, PERMISSION_GET) ? wrapped_form(&row->info, alg) : 0;
-	if (!len || secret_random(len, &noise))
-		return;
+	if (secret_random(f->len, &noise))
+		return false;
 	noise->data[0] = 0; // below every modulus
-	agent_unwrap(agent, row->info.version, alg, noise->data, len, &plain, &unwrap->answer);
-	// That says something about the algorithm, at most.
+	agent_unwrap(agent, row->version, f->alg, noise->data, f->len, &plain, &unwrap->answer);
 	unwrap->asked = unwrap->answer.verdict != CMK_MISCONFIGURED;
-	if (unwrap->answer.verdict != CMK_BAD_BLOB)
-		return;
-	unwrap->answer.verdict = CMK_GRANTED;
-	unwrap->answer.sentence[0] = '\0';
+	if (unwrap->answer.verdict == CMK_BAD_BLOB) {
+		unwrap->answer.verdict = CMK_GRANTED;
+		unwrap->answer.sentence[0] = '\0';
+	}
+	return unwrap->asked;
+}
+
+static void unwrap_noise(struct agent *agent, struct probe_row *row)
+{
+	const struct form known = form_of(&row->info);
+	bool seen = granted(row, PERMISSION_GET);
+	if (seen && known.len)
+		(void)noise_is_answered(agent, row, &known);
+	for (size_t i = 0; !seen && i < sizeof(guesses) / sizeof(guesses[0]); i++)
+		if (noise_is_answered(agent, row, &guesses[i]))
+			return;
 }
 
 static int wrap_and_unwrap(struct agent *agent, struct probe_row *row, struct errmsg *err)
@@ -110,7 +170,10 @@ static void judge(const struct keyset *k, struct probe_row *row)
 	const struct probe_try *get = &row->tries[PERMISSION_GET];
 	int64_t now = clock_wall_s(clock_real());
 	bool seen = granted(row, PERMISSION_GET);
-	keyguard_look(k, seen ? &row->info : NULL, get->answer.sentence, now, &row->warnings);
+	bool told = probe_fails_alike(row, PERMISSION_GET, PERMISSION_WRAP) ||
+		    probe_fails_alike(row, PERMISSION_GET, PERMISSION_UNWRAP);
+	keyguard_look(k, seen ? &row->info : NULL, told ? NULL : get->answer.sentence, now,
+		&row->warnings);
 	row->dates = key_dates_judge(k->key_url, row->version, row->info.nbf, row->info.exp, now,
 		row->dates_sentence.text, sizeof(row->dates_sentence.text));
 	if (!k->on_expiry_given || k->expiry_stops)
@@ -140,6 +203,8 @@ static int fill_row(
 		return rc;
 	describe(agent, "", row);
 	(void)snprintf(row->version, sizeof(row->version), "%s", row->info.version);
+	if (!*row->version && row->named)
+		key_url_version(k->key_url, row->version);
 	rc = wrap_and_unwrap(agent, row, err);
 	// The newest may be one that cannot be used, and the store may have gone back.
 	if (!rc && granted(row, PERMISSION_GET) && strcmp(row->version, row->info.version)) {

@@ -44,6 +44,13 @@ struct probe {
 	int rc; // the worst of the rows
 };
 
+#define PROBE_SENTENCE_MAX sizeof(((struct agent_answer *)NULL)->sentence)
+
+// What the store said, without the permission's name if that stands in it.
+void probe_sentence(const struct probe_try *t, char out[PROBE_SENTENCE_MAX]);
+// Whether both failed and the store said the same of them, apart from its ids of the requests.
+bool probe_fails_alike(const struct probe_row *row, enum permission p, enum permission q);
+
 // Asks afresh, with key agents of its own: the version that the URL names, if it does, and the
 // newest. -errno with a sentence only if nothing can be asked.
 int probe_key(const struct cli *cli, const struct keyset *k, struct probe *out,

@@ -30,7 +30,7 @@ static const char *cell(const struct probe_try *t)
 static void print_attributes(const struct probe_row *row)
 {
 	const struct cmk_key_info *i = &row->info;
-	char when[32], date[96] = "no date of expiry";
+	char when[32], date[96] = "no date of expiry", bits[24] = "";
 	int64_t now = clock_wall_s(clock_real());
 	format_time(i->exp, when, sizeof(when));
 	if (i->exp && i->exp <= now)
@@ -38,9 +38,33 @@ static void print_attributes(const struct probe_row *row)
 	else if (i->exp)
 		(void)snprintf(date, sizeof(date), "expires %s (in %" PRId64 " days)", when,
 			keyguard_days_left(i->exp, now));
-	print_line("  %s%s%s, %" PRIu32 " bits, %s, recovery level %s",
-		i->kty[0] ? i->kty : "key of unknown type", row->alg[0] ? ", " : "", row->alg,
-		i->bits, date, i->recovery_level[0] ? i->recovery_level : "unknown");
+	if (i->bits)
+		(void)snprintf(bits, sizeof(bits), ", %" PRIu32 " bits", i->bits);
+	print_line("  %s%s%s%s, %s, recovery level %s", i->kty[0] ? i->kty : "key of unknown type",
+		row->alg[0] ? ", " : "", row->alg, bits, date,
+		i->recovery_level[0] ? i->recovery_level : "unknown");
+}
+
+// What was answered, once for all that failed alike. What only get was answered stands in the
+// warning that nothing can be seen.
+static void print_failures(const struct probe_row *row)
+{
+	for (enum permission p = 0; p < PERMISSION_COUNT; p++) {
+		char names[64] = "", sentence[PROBE_SENTENCE_MAX];
+		size_t used = 0, alike = 0;
+		bool told = false;
+		for (enum permission q = 0; q < PERMISSION_COUNT; q++) {
+			if (!probe_fails_alike(row, p, q))
+				continue;
+			told |= q < p;
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+				alike++ ? ", " : "", permission_names[q]);
+		}
+		if (!alike || told || (p == PERMISSION_GET && alike == 1))
+			continue;
+		probe_sentence(&row->tries[p], sentence);
+		print_line("  %s: %s", names, sentence);
+	}
 }
 
 static void print_row(const struct probe_row *row)
@@ -51,10 +75,7 @@ static void print_row(const struct probe_row *row)
 		row->named ? " named" : "", row->used ? " used" : "");
 	if (row->tries[PERMISSION_GET].answer.verdict == CMK_GRANTED)
 		print_attributes(row);
-	// What get was answered stands in the warning that nothing can be seen.
-	for (enum permission p = PERMISSION_WRAP; p < PERMISSION_COUNT; p++)
-		if (row->tries[p].asked && row->tries[p].answer.verdict != CMK_GRANTED)
-			print_line("  %s: %s", permission_names[p], row->tries[p].answer.sentence);
+	print_failures(row);
 	if (row->dates)
 		print_line("  %s", row->dates_sentence.text);
 	for (size_t i = 0; i < row->warnings.count; i++)

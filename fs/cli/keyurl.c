@@ -97,6 +97,13 @@ void key_url_unversioned(const char *url, char out[BINDING_URL_MAX])
 	(void)snprintf(out, BINDING_URL_MAX, "%.*s", (int)(len ? len : strlen(url)), url);
 }
 
+void key_url_version(const char *url, char out[CMK_VERSION_MAX])
+{
+	size_t len = unversioned_len(url);
+	const char *at = len ? strpbrk(url + len, "/=") + 1 : "";
+	(void)snprintf(out, CMK_VERSION_MAX, "%.*s", (int)strcspn(at, "/"), at);
+}
+
 bool key_url_rotates(const char *url)
 {
 	struct vault_url v;

@@ -6,6 +6,7 @@
 
 #include "binding.h"
 
+#include <cmkdisk/keyprov.h>
 #include <stdbool.h>
 
 // The path in a file: URL, as it is written there; NULL for another scheme.
@@ -21,6 +22,8 @@ bool key_url_same(const char *a, const char *b);
 bool key_url_has_version(const char *key_url);
 // The same URL without it.
 void key_url_unversioned(const char *key_url, char out[BINDING_URL_MAX]);
+// That version; "" if there is none.
+void key_url_version(const char *key_url, char out[CMK_VERSION_MAX]);
 // Whether a key set's rotationToLatestKeyVersionEnabled overrules the version that the URL names:
 // a vault's only (cmkdisk-keyset(5)).
 bool key_url_rotates(const char *key_url);

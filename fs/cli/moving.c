@@ -29,6 +29,22 @@ void moving_tell(
 			removed ? "; removed what an earlier change had left" : "");
 }
 
+void moving_tell_other(const char *disk, const char *key_url, const char *version)
+{
+	print_line("%s: also opened by %s version %s still; rekey --only takes that away", disk,
+		key_url, version);
+}
+
+static void tell_others(const char *disk, const struct json *others)
+{
+	for (size_t i = 0; i < json_array_len(others); i++) {
+		const struct json *o = json_array_at(others, i);
+		const char *url = json_str(o, "keyUrl"), *version = json_str(o, "version");
+		if (url && version)
+			moving_tell_other(disk, url, version);
+	}
+}
+
 static int fill_request(const struct moving *m, struct json *o)
 {
 	const struct keyset *k = m->target;
@@ -60,9 +76,10 @@ static int tell_results(const struct json *reply, struct errmsg *err)
 		if (!disk || !url || !from || !to)
 			return errmsg_set(err, EBADMSG, "the daemon's answer is not understood");
 		(void)json_int(r, "removed", &removed);
-		if (!json_int(r, "errno", &errnum) || !error || errnum <= 0)
+		if (!json_int(r, "errno", &errnum) || !error || errnum <= 0) {
 			moving_tell(disk, url, from, to, (size_t)removed);
-		else if (first)
+			tell_others(disk, json_get(r, "others"));
+		} else if (first)
 			fprintf(stderr, "cmkdisk: %s: %s\n", disk, error);
 		else
 			first = errmsg_set(err, (int)errnum, "%s: %s", disk, error);

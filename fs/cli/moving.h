@@ -32,5 +32,7 @@ int moving_offline(const struct cli *cli, const struct moving *m, const char *ba
 // The line about one disk. from and to: versions.
 void moving_tell(
 	const char *disk, const char *key_url, const char *from, const char *to, size_t removed);
+// And what else opens it after a move to another key.
+void moving_tell_other(const char *disk, const char *key_url, const char *version);
 
 #endif

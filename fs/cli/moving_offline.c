@@ -104,10 +104,11 @@ static int change_header(struct try *t, struct errmsg *err)
 	if (!rc)
 		rc = volume_settle(t->v, dek, err);
 	if (!rc)
+		rc = rebind_finish(t->v, dek, b, &t->removed, err);
+	t->r->only = t->m->only;
+	if (!rc)
 		rc = rebind_commit(t->v, dek, b, t->r, err);
-	return rc ? rc
-		  : rebind_retire(
-			    t->v, dek, t->r, t->m->only ? NULL : b->key_url, &t->removed, err);
+	return rc ? rc : rebind_retire(t->v, dek, t->r, &t->removed, err);
 }
 
 static void tell(const struct try *t)
@@ -117,9 +118,7 @@ static void tell(const struct try *t)
 	moving_tell(t->backing, b->key_url, t->present.key_version, b->key_version, t->removed);
 	for (size_t i = 0; t->m->target && i < info->binding_count; i++)
 		if (info->bindings[i].token != b->token)
-			print_line("%s: also opened by %s version %s still; rekey --only takes "
-				   "that away",
-				t->backing, info->bindings[i].key_url,
+			moving_tell_other(t->backing, info->bindings[i].key_url,
 				info->bindings[i].key_version);
 }
 
@@ -128,7 +127,11 @@ static int try_binding(const struct cli *cli, const struct moving *m, const char
 {
 	struct try t scoped(try_end) = {
 		.cli = cli, .m = m, .backing = backing, .v = v, .present = *b};
-	int rc = prepare(&t, err);
+	int rc = m->target ? 0
+			   : rebind_refuse_unfinished(backing, b, volume_info(v)->bindings,
+				     volume_info(v)->binding_count, err);
+	if (!rc)
+		rc = prepare(&t, err);
 	if (!rc)
 		rc = change_header(&t, err);
 	if (!rc)
@@ -136,17 +139,17 @@ static int try_binding(const struct cli *cli, const struct moving *m, const char
 	return rc;
 }
 
-// Those of the former key first, so that a move that broke off is ended. 0, or the first failure.
-static int try_all(const struct cli *cli, const struct moving *m, const char *backing,
-	struct volume *v, struct errmsg *err)
+// Those of the former key first, and of them the one that was to take the place of the others, so
+// that a move that broke off is ended. 0, or the first failure.
+static int try_each(const struct cli *cli, const struct moving *m, const char *backing,
+	struct volume *v, const struct binding *all, size_t count, struct errmsg *err)
 {
-	int first = -EKEYREJECTED;
-	(void)errmsg_set(
-		err, EKEYREJECTED, "%s: the header names no key that is meant here", backing);
-	bool tried = false;
+	size_t order[BINDINGS_MAX];
+	int first = 0;
+	binding_order(all, count, order);
 	for (int pass = 0; pass < 2; pass++)
-		for (size_t i = 0; i < volume_info(v)->binding_count; i++) {
-			const struct binding *b = &volume_info(v)->bindings[i];
+		for (size_t i = 0; i < count; i++) {
+			const struct binding *b = &all[order[i]];
 			struct errmsg this = {""};
 			bool new = m->target && !strcmp(m->target->key_url, b->key_url);
 			if (new != (pass == 1) || !keyset_pins(m->present, b->key_url))
@@ -154,14 +157,26 @@ static int try_all(const struct cli *cli, const struct moving *m, const char *ba
 			int rc = try_binding(cli, m, backing, v, b, &this);
 			if (!rc)
 				return 0;
-			if (!tried) {
-				first = rc;
+			if (!first)
 				*err = this;
-			}
-			tried = true;
+			first = first ? first : rc;
 		}
-	errmsg_prefix(err, "%s", backing);
-	return first;
+	return first ? first
+		     : errmsg_set(err, EKEYREJECTED, "the header names no key that is meant here");
+}
+
+static int try_all(const struct cli *cli, const struct moving *m, const char *backing,
+	struct volume *v, struct errmsg *err)
+{
+	const size_t count = volume_info(v)->binding_count;
+	struct binding *all autofree = calloc(count, sizeof(*all));
+	if (!all)
+		return errmsg_set(err, ENOMEM, "out of memory");
+	memcpy(all, volume_info(v)->bindings, count * sizeof(*all));
+	int rc = try_each(cli, m, backing, v, all, count, err);
+	if (rc)
+		errmsg_prefix(err, "%s", backing);
+	return rc;
 }
 
 int moving_offline(

@@ -3,6 +3,7 @@
 #include "cipher.h"
 #include "log.h"
 #include "path.h"
+#include "rebind.h"
 #include "scope.h"
 #include "secret.h"
 #include "session_internal.h"
@@ -127,13 +128,14 @@ static int use_binding(struct session *s, struct session_disk *d, const struct b
 	return rc;
 }
 
-// With several bindings that may be used, the first one that the key store grants; if it grants
-// none, the first refusal is the one that is told.
+// With several bindings that may be used, the first one that the key store grants, and of a move
+// that broke off the new one before the old; if it grants none, the first refusal is the one that
+// is told.
 static int choose(struct session *s, struct session_disk *d, const struct binding **chosen,
 	struct errmsg *err)
 {
 	const struct volume_info *info = volume_info(d->volume);
-	size_t candidates = 0;
+	size_t candidates = 0, order[BINDINGS_MAX];
 	int first = 0;
 	for (size_t i = 0; i < info->binding_count; i++)
 		candidates += pinned(s, &info->bindings[i]);
@@ -142,8 +144,9 @@ static int choose(struct session *s, struct session_disk *d, const struct bindin
 			"%s: the header names the key %s, not the pinned %s; nothing was sent to "
 			"it",
 			d->backing, info->bindings[0].key_url, s->pin->key_url);
+	binding_order(info->bindings, info->binding_count, order);
 	for (size_t i = 0; i < info->binding_count; i++) {
-		const struct binding *b = &info->bindings[i];
+		const struct binding *b = &info->bindings[order[i]];
 		struct errmsg this = {""};
 		if (!pinned(s, b))
 			continue;
@@ -171,6 +174,14 @@ static bool has_others(const struct session_disk *d)
 	return false;
 }
 
+// The bindings are not proven yet: whoever acts on it looks again.
+static bool is_unfinished(const struct session_disk *d)
+{
+	const struct volume_info *info = volume_info(d->volume);
+	return rebind_left(d->binding, info->bindings, info->binding_count) ||
+	       rebind_successor(d->binding, info->bindings, info->binding_count);
+}
+
 int session_disk_bind(struct session *s, struct session_disk *d, struct errmsg *err)
 {
 	const struct binding *chosen = NULL;
@@ -182,7 +193,8 @@ int session_disk_bind(struct session *s, struct session_disk *d, struct errmsg *
 		return errmsg_set(err, ENOMEM, "out of memory");
 	*d->binding = *chosen;
 	// The other versions of its key went on before somebody could remove them.
-	d->to_rotate = s->keys[d->key].rotates && has_others(d);
+	d->to_rotate = (s->keys[d->key].rotates && has_others(d)) ||
+		       (!s->options.read_only && is_unfinished(d));
 	s->rotation.wanted |= d->to_rotate;
 	volume_close(&d->volume);
 	struct disk_opener opener = {.unlock = session_header_unlock, .ctx = d, .name = d->backing};

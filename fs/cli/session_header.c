@@ -96,7 +96,17 @@ static void leave(struct session_disk *d)
 	(void)pthread_cond_broadcast(&r->news);
 }
 
-static int use(struct session_disk *d, const struct binding *b, const struct secret *slot_secret,
+int session_header_usable(const struct session_disk *d, struct errmsg *err)
+{
+	if (!lease_check(d->lease))
+		return 0;
+	return errmsg_set(err, ENOKEY,
+		"%s: the disk is stopped, and no key of its own is at hand; see `cmkdisk status`, "
+		"and unlock it first",
+		d->backing);
+}
+
+static int use(struct session_disk *d, const struct binding *b, struct secret **slot_secret,
 	int (*fn)(void *ctx, struct volume *v, const struct secret *dek, struct errmsg *err),
 	void *ctx, struct errmsg *err)
 {
@@ -104,14 +114,19 @@ static int use(struct session_disk *d, const struct binding *b, const struct sec
 	struct volume *v scoped(volume_close) = NULL;
 	int rc = volume_open(d->path, true, &v, err);
 	if (!rc)
-		rc = unlock_same(d, v, b, slot_secret, &dek, err);
+		rc = session_header_usable(d, err);
+	if (!rc)
+		rc = unlock_same(d, v, b, *slot_secret, &dek, err);
+	secret_free(slot_secret);
+	// It may have stopped while this waited for the backing store.
+	if (!rc)
+		rc = session_header_usable(d, err);
 	if (!rc)
 		rc = volume_settle(v, dek, err);
 	return rc ? rc : fn(ctx, v, dek, err);
 }
 
-int session_header_use(struct session_disk *d, const struct binding *b,
-	const struct secret *slot_secret,
+int session_header_use(struct session_disk *d, const struct binding *b, struct secret **slot_secret,
 	int (*fn)(void *ctx, struct volume *v, const struct secret *dek, struct errmsg *err),
 	void *ctx, struct errmsg *err)
 {

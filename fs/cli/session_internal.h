@@ -36,7 +36,7 @@ struct session_disk {
 	// alone.
 	struct binding *binding; // the one in use; owned
 	int key;		 // its index at the session and the monitor
-	bool to_rotate;		 // its key has a newer version, or a move broke off
+	bool to_rotate;		 // its key has a newer version, or a move is not finished
 	int rotation_error;	 // -errno of the last try; 0 none
 	char *rotation_sentence; // of that; owned
 	// Guarded by session.reports.lock, but for the last two, which are the dispatcher's.
@@ -125,12 +125,14 @@ void session_disk_close(struct session_disk *d);
 int session_header_unlock(void *ctx, const struct binding *b, const struct secret *slot_secret,
 	struct secret **dek, struct errmsg *err) must_use;
 // Opens the header for writing with this binding's slot secret, settles what a broken-off change
-// left, and calls fn with the data key, which is wiped when fn returns. -EBADMSG unless it is the
-// disk that was mounted, and has this very binding.
-int session_header_use(struct session_disk *d, const struct binding *b,
-	const struct secret *slot_secret,
+// left, and calls fn with the data key, which is wiped when fn returns. *slot_secret is wiped as
+// soon as the data key is there. -EBADMSG unless it is the disk that was mounted, and has this very
+// binding; -ENOKEY for a disk that is stopped, or stops before fn is called.
+int session_header_use(struct session_disk *d, const struct binding *b, struct secret **slot_secret,
 	int (*fn)(void *ctx, struct volume *v, const struct secret *dek, struct errmsg *err),
 	void *ctx, struct errmsg *err) must_use;
+// 0 while the disk's data key may be in memory, else -ENOKEY.
+int session_header_usable(const struct session_disk *d, struct errmsg *err) must_use;
 // Copies the bindings that the header shows now; the caller frees *out.
 int session_header_bindings(
 	struct session_disk *d, struct binding **out, size_t *count, struct errmsg *err) must_use;
@@ -158,11 +160,12 @@ struct target {
 };
 
 struct moved {
-	int disk;	    // its index
-	int rc;		    // 0 or -errno with the sentence
-	bool store_refused; // the same would befall every disk of the key
-	bool again;	    // may go better later
-	size_t removed;	    // bindings
+	int disk;	     // its index
+	int rc;		     // 0 or -errno with the sentence
+	bool store_refused;  // the same would befall every disk of the key
+	bool again;	     // may go better later
+	size_t removed;	     // bindings
+	struct json *others; // of a move by hand to another key: what else opens it; owned, or NULL
 	struct errmsg err;
 	char from[BINDING_VERSION_MAX], to[BINDING_VERSION_MAX]; // versions; equal: it was there
 	char key_url[BINDING_URL_MAX];				 // that it has now
@@ -172,6 +175,7 @@ struct moved {
 struct pass {
 	struct session *session;
 	const struct target *target;
+	bool finish_only; // nothing is begun, only what broke off is brought to its end
 	struct agent *present, *wanted; // wanted: NULL when it is the same
 	int present_key;		// whose agent `present` is
 	bool newest_known;
@@ -192,8 +196,8 @@ void session_rotate_stop(struct session *s);
 // After that: 0; -EBUSY if it hangs in a backing store. It touches nothing but the session then.
 int session_rotate_end(struct session *s) must_use;
 void session_newer(void *session, int key); // for the monitor
-// Moves disks by hand, and waits for it: results has room for count. -EBUSY: the session ends;
-// -ETIMEDOUT: it goes on without us.
+// Moves disks by hand, and waits for it: results has room for count, and owns its `others`. -EBUSY:
+// the session ends; -ETIMEDOUT: it goes on without us.
 int session_move(struct session *s, const struct target *t, const int *disks, size_t count,
 	struct moved *results, struct errmsg *err) must_use;
 

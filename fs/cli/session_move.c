@@ -3,6 +3,7 @@
 // first, so that the data key is here no longer than the header takes; I/O goes on all the while.
 // Only a disk that may be used is moved: a stopped one has no key in memory, and gets none here.
 #include "answer.h"
+#include "json.h"
 #include "keyguard.h"
 #include "log.h"
 #include "rebind.h"
@@ -93,17 +94,6 @@ static void in_use_first(const struct session_disk *d, struct binding *all, size
 		}
 }
 
-static bool usable(const struct session_disk *d, struct errmsg *err)
-{
-	if (!lease_check(d->lease))
-		return true;
-	(void)errmsg_set(err, ENOKEY,
-		"%s: the disk is stopped, and no key of its own is at hand; see `cmkdisk status`, "
-		"and unlock it first",
-		d->backing);
-	return false;
-}
-
 static int ask(
 	struct agent *agent, const struct binding *b, struct secret **plain, struct errmsg *err)
 {
@@ -114,10 +104,31 @@ static int ask(
 
 struct header_work {
 	struct rebind *rebind;
-	const struct binding *former;
-	const char *retired_url;
-	size_t removed;
+	const struct binding *former; // the one in use
+	struct moved *moved;
 };
+
+// What opens the disk besides this one; out of memory, it is not told.
+static void tell_others(
+	struct moved *m, const struct binding *own, const struct binding *all, size_t count)
+{
+	json_free(&m->others);
+	int rc = json_array(&m->others);
+	for (size_t i = 0; !rc && i < count; i++) {
+		struct json *o = NULL;
+		if (binding_same(&all[i], own))
+			continue;
+		rc = json_object(&o);
+		if (!rc)
+			rc = json_push(m->others, o);
+		if (!rc)
+			rc = json_add_str(o, "keyUrl", all[i].key_url);
+		if (!rc)
+			rc = json_add_str(o, "version", all[i].key_version);
+	}
+	if (rc)
+		json_free(&m->others);
+}
 
 static int commit(void *ctx, struct volume *v, const struct secret *dek, struct errmsg *err)
 {
@@ -128,7 +139,17 @@ static int commit(void *ctx, struct volume *v, const struct secret *dek, struct 
 static int retire(void *ctx, struct volume *v, const struct secret *dek, struct errmsg *err)
 {
 	struct header_work *w = ctx;
-	return rebind_retire(v, dek, w->rebind, w->retired_url, &w->removed, err);
+	const struct volume_info *info = volume_info(v);
+	int rc = rebind_retire(v, dek, w->rebind, &w->moved->removed, err);
+	if (!rc)
+		tell_others(w->moved, &w->rebind->binding, info->bindings, info->binding_count);
+	return rc;
+}
+
+static int finish(void *ctx, struct volume *v, const struct secret *dek, struct errmsg *err)
+{
+	struct header_work *w = ctx;
+	return rebind_finish(v, dek, w->former, &w->moved->removed, err);
 }
 
 // With a slot secret that the key store gives out just now, and for a disk that may be used.
@@ -138,9 +159,9 @@ static int with_header(struct session_disk *d, struct agent *agent, const struct
 {
 	struct secret *slot_secret scoped(secret_free) = NULL;
 	int rc = ask(agent, b, &slot_secret, err);
-	if (rc)
-		return rc;
-	return usable(d, err) ? session_header_use(d, b, slot_secret, fn, w, err) : -ENOKEY;
+	if (!rc)
+		rc = session_header_usable(d, err);
+	return rc ? rc : session_header_use(d, b, &slot_secret, fn, w, err);
 }
 
 // The session's index of the key that the disk is to have.
@@ -167,8 +188,10 @@ static int go_over(struct pass *p, struct session_disk *d, const struct rebind *
 {
 	int key = -1;
 	int rc = wanted_key(p, d, &key, &m->err);
-	if (!rc && key == d->key && binding_same(d->binding, &r->binding))
+	if (!rc && key == d->key && binding_same(d->binding, &r->binding)) {
+		adopt(d, key, &r->binding);
 		return 0;
+	}
 	if (!rc)
 		rc = monitor_rebind(p->session->monitor, d->monitored, key, &r->binding, &m->err);
 	// Late, it goes over all the same; but the old binding may still be asked about.
@@ -189,7 +212,8 @@ static bool is_there(const struct pass *p, const struct session_disk *d, const c
 		return false;
 	for (size_t i = 0; i < count; i++)
 		if (!binding_same(&all[i], b) &&
-			(p->target->only || !strcmp(all[i].key_url, b->key_url)))
+			(p->target->only || !strcmp(all[i].key_url, b->key_url) ||
+				binding_replaces(&all[i], &all[0])))
 			return false;
 	return true;
 }
@@ -199,50 +223,96 @@ static int carry_out(struct pass *p, struct session_disk *d, struct rebind *r, s
 {
 	struct agent *agent = p->wanted ? p->wanted : p->present;
 	const struct binding former = *d->binding;
-	struct header_work w = {.rebind = r,
-		.former = &former,
-		.retired_url = p->target->only ? NULL : former.key_url};
+	struct header_work w = {.rebind = r, .former = &former, .moved = m};
+	r->only = p->target->only;
 	int rc = with_header(d, p->present, &former, commit, &w, &m->err);
 	// Not kept while the askers are waited for: the key store gives it out again.
 	secret_free(&r->slot_secret);
 	if (!rc)
 		rc = go_over(p, d, r, m);
-	if (rc)
+	if (rc) {
+		m->again |= r->stands; // what the header says of it now must show
 		return rc;
+	}
 	(void)snprintf(m->to, sizeof(m->to), "%s", r->binding.key_version);
 	(void)snprintf(m->key_url, sizeof(m->key_url), "%s", r->binding.key_url);
 	rc = with_header(d, agent, &r->binding, retire, &w, &m->err);
-	m->removed = w.removed;
 	m->again = rc != 0; // it stands there, and nobody else asks for the rest
 	return rc;
 }
 
-static int move(struct pass *p, struct session_disk *d, struct moved *m)
+struct bindings {
+	struct binding *all; // owned; the one in use is the first
+	size_t count;
+};
+
+static void bindings_free(struct bindings *b)
+{
+	free(b->all);
+	*b = (struct bindings){0};
+}
+
+static int read_bindings(struct session_disk *d, struct bindings *b, struct errmsg *err)
+{
+	bindings_free(b);
+	int rc = session_header_bindings(d, &b->all, &b->count, err);
+	if (!rc)
+		in_use_first(d, b->all, b->count);
+	return rc;
+}
+
+// A move whose last step is missing: the header says what is to go, whoever began it.
+static int take_up(struct pass *p, struct session_disk *d, struct bindings *there, struct moved *m)
+{
+	const struct binding held = there->all[0];
+	struct header_work w = {.former = &held, .moved = m};
+	if (!binding_same(&held, d->binding) || !rebind_left(&held, there->all, there->count))
+		return 0;
+	int rc = get_agents(p, d, &m->err);
+	if (!rc)
+		rc = with_header(d, p->present, &held, finish, &w, &m->err);
+	if (!rc)
+		rc = read_bindings(d, there, &m->err);
+	m->again = rc != 0;
+	return rc;
+}
+
+static int move_on(
+	struct pass *p, struct session_disk *d, const struct bindings *there, struct moved *m)
 {
 	struct rebind *r scoped(rebind_free) = NULL;
-	struct binding *all autofree = NULL;
-	size_t count = 0;
-	if (d->session->options.read_only)
-		return errmsg_set(&m->err, EROFS,
-			"%s: mounted read-only, its header cannot be changed", d->backing);
-	if (!usable(d, &m->err))
-		return -ENOKEY;
 	int rc = get_agents(p, d, &m->err);
 	if (rc)
 		return rc;
 	struct agent *agent = p->wanted ? p->wanted : p->present;
 	rc = get_newest(p, agent, &m->err);
 	m->store_refused = rc != 0;
-	if (!rc)
-		rc = session_header_bindings(d, &all, &count, &m->err);
 	if (rc)
 		return rc;
-	in_use_first(d, all, count);
-	if (is_there(p, d, agent_key_url(agent), all, count))
+	if (is_there(p, d, agent_key_url(agent), there->all, there->count)) {
+		tell_others(m, d->binding, there->all, there->count);
 		return 0;
-	rc = rebind_prepare(agent, p->newest.version, all, count, &r, &m->err);
+	}
+	rc = rebind_prepare(agent, p->newest.version, there->all, there->count, &r, &m->err);
 	m->store_refused = rc != 0;
 	return rc ? rc : carry_out(p, d, r, m);
+}
+
+static int move(struct pass *p, struct session_disk *d, struct moved *m)
+{
+	struct bindings there scoped(bindings_free) = {0};
+	if (d->session->options.read_only)
+		return errmsg_set(&m->err, EROFS,
+			"%s: mounted read-only, its header cannot be changed", d->backing);
+	int rc = session_header_usable(d, &m->err);
+	if (!rc)
+		rc = read_bindings(d, &there, &m->err);
+	if (!rc)
+		rc = take_up(p, d, &there, m);
+	if (!rc && !p->target->key_url)
+		rc = rebind_refuse_unfinished(
+			d->backing, there.all, there.all, there.count, &m->err);
+	return rc || p->finish_only ? rc : move_on(p, d, &there, m);
 }
 
 void pass_move(struct pass *p, struct session_disk *d, struct moved *out)
@@ -252,4 +322,6 @@ void pass_move(struct pass *p, struct session_disk *d, struct moved *out)
 	memcpy(out->to, d->binding->key_version, sizeof(out->to));
 	memcpy(out->key_url, d->binding->key_url, sizeof(out->key_url));
 	out->rc = move(p, d, out);
+	if (!p->target->key_url)
+		json_free(&out->others);
 }

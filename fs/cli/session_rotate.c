@@ -3,6 +3,7 @@
 // or because somebody asked. Whoever asks waits beside it, so that a backing store that hangs keeps
 // nobody from leaving.
 #include "errmsg.h"
+#include "json.h"
 #include "log.h"
 #include "scope.h"
 #include "session_internal.h"
@@ -35,6 +36,8 @@ static void job_free(struct job **j)
 	free((*j)->key_url);
 	free((*j)->config);
 	free((*j)->disks);
+	for (size_t i = 0; (*j)->results && i < (*j)->count; i++)
+		json_free(&(*j)->results[i].others);
 	free((*j)->results);
 	free(*j);
 	*j = NULL;
@@ -128,31 +131,47 @@ static bool worth_trying(struct session_disk *d)
 	return v.state != LEASE_STOPPED && v.cause != LEASE_CAUSE_DENIED;
 }
 
+// A wish that has no prospect now is kept for a later pass.
 static bool take_wish(struct session_disk *d)
 {
-	with_lock(&d->session->rotation.lock);
-	bool wish = d->to_rotate;
-	d->to_rotate = false;
-	return wish;
+	struct session *s = d->session;
+	const bool worth = worth_trying(d);
+	with_lock(&s->rotation.lock);
+	const bool take = d->to_rotate && worth;
+	s->rotation.retry |= d->to_rotate && !worth;
+	d->to_rotate &= !take;
+	return take;
 }
 
-// Key by key, so that one agent serves all its disks. A store that refuses is not asked again for
-// each of them.
+// A store that refuses is not asked again for each disk of its key; what broke off is finished all
+// the same.
+static void move_or_finish(
+	struct pass *p, struct session_disk *d, struct moved *m, struct moved *refusal)
+{
+	pass_move(p, d, m);
+	if (m->store_refused) {
+		*refusal = *m;
+		p->finish_only = true;
+	} else if (!m->rc && refusal->rc) {
+		m->rc = refusal->rc;
+		m->err = refusal->err;
+	}
+	record(d, m);
+}
+
+// Key by key, so that one agent serves all its disks.
 static void rotate_key(struct session *s, int key, const struct target *target)
 {
 	struct pass p scoped(pass_end);
-	struct moved *m autofree = malloc(sizeof(*m));
-	bool refused = false;
+	struct moved *m autofree = calloc(2, sizeof(*m)); // and a refusal
 	size_t moved = 0, failed = 0;
 	pass_begin(&p, s, target);
+	p.finish_only = !s->keys[key].rotates;
 	for (size_t i = 0; m && i < s->disk_count && !ending(s); i++) {
 		struct session_disk *d = &s->disks[i];
-		if (d->key != key || !take_wish(d) || !worth_trying(d))
+		if (d->key != key || !take_wish(d))
 			continue;
-		if (!refused)
-			pass_move(&p, d, m);
-		refused = m->rc && m->store_refused;
-		record(d, m);
+		move_or_finish(&p, d, m, m + 1);
 		moved += !m->rc && strcmp(m->from, m->to);
 		failed += m->rc != 0;
 	}
@@ -172,7 +191,7 @@ static void run_job(struct session *s, struct job *j)
 {
 	struct pass p scoped(pass_end);
 	pass_begin(&p, s, &j->target);
-	for (size_t i = 0; i < j->count; i++) {
+	for (size_t i = 0; i < j->count && !ending(s); i++) {
 		struct session_disk *d = &s->disks[j->disks[i]];
 		pass_move(&p, d, &j->results[i]);
 		// A key that somebody named in vain is no failure of the disk's own.
@@ -332,6 +351,8 @@ int session_move(struct session *s, const struct target *t, const int *disks, si
 		late = pthread_cond_timedwait(&r->news, &r->lock, &until) == ETIMEDOUT;
 	if (j->done) {
 		memcpy(results, j->results, count * sizeof(*results));
+		for (size_t i = 0; i < count; i++)
+			j->results[i].others = NULL; // the caller's now
 		job_free(&j);
 		return 0;
 	}

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int result_json(const struct session *s, const struct moved *m, struct json *list)
+static int result_json(const struct session *s, struct moved *m, struct json *list)
 {
 	struct json *o = NULL;
 	int rc = json_object(&o);
@@ -30,10 +30,12 @@ static int result_json(const struct session *s, const struct moved *m, struct js
 		rc = json_add_int(o, "errno", -m->rc);
 	if (!rc && m->rc)
 		rc = json_add_str(o, "error", m->err.text);
+	if (!rc && m->others)
+		rc = json_add(o, "others", TAKE(m->others));
 	return rc;
 }
 
-static int answer(struct session *s, const struct moved *results, size_t count, struct json **reply,
+static int answer(struct session *s, struct moved *results, size_t count, struct json **reply,
 	struct errmsg *err)
 {
 	struct json *list = NULL;
@@ -54,7 +56,11 @@ static int move(struct session *s, const struct target *t, const int *disks, siz
 	if (!results)
 		return errmsg_set(err, ENOMEM, "out of memory");
 	int rc = session_move(s, t, disks, count, results, err);
-	return rc ? rc : answer(s, results, count, reply, err);
+	if (!rc)
+		rc = answer(s, results, count, reply, err);
+	for (size_t i = 0; i < count; i++)
+		json_free(&results[i].others);
+	return rc;
 }
 
 int session_ctl_rotate(struct session *s, const struct json *request, const int *disks,

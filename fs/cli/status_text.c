@@ -3,6 +3,7 @@
 // is something to say.
 #include "status_text.h"
 #include "json.h"
+#include "keyurl.h"
 #include "print.h"
 #include "units.h"
 
@@ -75,7 +76,7 @@ static void print_rotation(const struct json *r, const char *version)
 
 static void print_disk(const struct json *d)
 {
-	char size[32], ago[32], when[32], last[64] = "";
+	char size[32], ago[32], when[32], last[64] = "", url[BINDING_URL_MAX];
 	print_state(d);
 	if (json_str(d, "sentence"))
 		print_line("    %s", json_str(d, "sentence"));
@@ -85,8 +86,9 @@ static void print_disk(const struct json *d)
 	format_seconds(number(d, "secondsSinceGrant"), ago, sizeof(ago));
 	print_line("    %s, %" PRId64 "-byte sectors, backing %s", size, number(d, "sectorSize"),
 		text(d, "backing"));
-	print_line("    key %s version %s; proved %s ago, next check in %" PRId64 "s",
-		text(key, "url"), text(key, "version"), ago, number(checks, "nextInSeconds"));
+	key_url_unversioned(text(key, "url"), url);
+	print_line("    key %s version %s; proved %s ago, next check in %" PRId64 "s", url,
+		text(key, "version"), ago, number(checks, "nextInSeconds"));
 	if (number(key, "expires")) {
 		format_time(number(key, "expires"), when, sizeof(when));
 		print_expiry(key, when);

@@ -31,8 +31,7 @@ int key_url_scheme(const char *key_url, char *out, size_t room, struct errmsg *e
 	if (n == 0 || n > SCHEME_MAX || n >= room || key_url[n] != ':' || !is_alpha(key_url[0]))
 		return errmsg_set(err, EINVAL,
 			"\"%.200s\" is not a key URL; expected something like "
-			"file:/etc/cmkdisk/key.json, "
-			"pkcs11:token=... or https://VAULT.vault.azure.net/keys/NAME",
+			"file:/etc/cmkdisk/key.json or https://VAULT.vault.azure.net/keys/NAME",
 			key_url);
 	for (size_t i = 0; i < n; i++)
 		out[i] = (char)tolower((unsigned char)key_url[i]);
@@ -114,7 +113,7 @@ static const char *name_for(const char *scheme)
 	return strpbrk(scheme, "+.") ? NULL : scheme;
 }
 
-// "file, pkcs11": what there is, by the names of the files alone.
+// "azure, file": what there is, by the names of the files alone.
 static void names_in(const char *plugin_dir, char *out, size_t room)
 {
 	DIR *d = opendir(plugin_dir);

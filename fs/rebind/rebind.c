@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The steps of a move, each of which leaves a disk that opens.
+// The steps of a move that ask the key store. Those in the header: rebind_header.c.
 #include "rebind.h"
 
 #include "agent.h"
 #include "answer.h"
 #include "clock.h"
 #include "keydates.h"
-#include "luks.h"
 #include "scope.h"
 #include "secret.h"
 
@@ -100,13 +99,22 @@ void rebind_free(struct rebind **r)
 	*r = NULL;
 }
 
+static bool is_replaced(const struct binding *b, const struct binding *all, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (binding_replaces(&all[i], b))
+			return true;
+	return false;
+}
+
 // 0 or an error; 1 if none of them can be used.
 static int take_standing(struct agent *agent, const char *version, const struct binding *there,
 	size_t count, struct rebind *r, struct errmsg *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(there[i].key_url, agent_key_url(agent)) ||
-			strcmp(there[i].key_version, version))
+			strcmp(there[i].key_version, version) ||
+			is_replaced(&there[i], there, count))
 			continue;
 		int rc = unwrap(agent, &there[i], &r->slot_secret, err);
 		// Damaged, or of a former key of that name: it goes with the old ones.
@@ -153,96 +161,4 @@ int rebind_prepare(struct agent *agent, const char *version, const struct bindin
 		return rc;
 	*out = TAKE(r);
 	return 0;
-}
-
-static const struct binding *find(const struct volume *v, const struct binding *b)
-{
-	const struct volume_info *info = volume_info(v);
-	for (size_t i = 0; i < info->binding_count; i++)
-		if (binding_same(&info->bindings[i], b))
-			return &info->bindings[i];
-	return NULL;
-}
-
-static const struct binding *left_over(
-	const struct volume *v, const struct binding *present, const struct rebind *r)
-{
-	const struct volume_info *info = volume_info(v);
-	for (size_t i = 0; i < info->binding_count; i++) {
-		const struct binding *b = &info->bindings[i];
-		if (b->token != present->token && (!strcmp(b->key_url, present->key_url) ||
-							  !strcmp(b->key_url, r->binding.key_url)))
-			return b;
-	}
-	return NULL;
-}
-
-// A small header has room for three bindings.
-static int add(struct volume *v, const struct secret *dek, const struct binding *present,
-	struct rebind *r, struct errmsg *err)
-{
-	const struct binding *b = NULL;
-	int rc = volume_add_binding(v, dek, &r->binding, r->slot_secret, err);
-	while (rc == -ENOSPC && (b = left_over(v, present, r)) != NULL) {
-		rc = volume_remove_binding(v, dek, b->token, err);
-		if (!rc)
-			rc = volume_add_binding(v, dek, &r->binding, r->slot_secret, err);
-	}
-	return rc;
-}
-
-int rebind_commit(struct volume *v, const struct secret *dek, const struct binding *present,
-	struct rebind *r, struct errmsg *err)
-{
-	struct secret *opened scoped(secret_free) = NULL;
-	int rc = r->stands ? 0 : add(v, dek, present, r, err);
-	if (rc)
-		return rc;
-	r->stands = true;
-	const struct binding *b = find(v, &r->binding);
-	if (!b)
-		return errmsg_set(err, EAGAIN,
-			"%s: the new binding (token %d) is not in the header; somebody else "
-			"changes it",
-			r->binding.key_url, r->binding.token);
-	rc = volume_unlock(v, b, r->slot_secret, &opened, err);
-	if (rc)
-		return rc;
-	if (!secret_equal(opened, dek))
-		return errmsg_set(err, EBADMSG,
-			"%s: the binding in token %d opens another data key; nothing was removed",
-			r->binding.key_url, r->binding.token);
-	r->proven = true;
-	return 0;
-}
-
-static const struct binding *next_to_go(
-	const struct volume *v, const struct rebind *r, const char *key_url)
-{
-	const struct volume_info *info = volume_info(v);
-	for (size_t i = 0; i < info->binding_count; i++) {
-		const struct binding *b = &info->bindings[i];
-		if (b->token != r->binding.token && (!key_url || !strcmp(b->key_url, key_url)))
-			return b;
-	}
-	return NULL;
-}
-
-int rebind_retire(struct volume *v, const struct secret *dek, const struct rebind *r,
-	const char *key_url, size_t *removed, struct errmsg *err)
-{
-	const struct binding *b = NULL;
-	size_t count = 0;
-	int rc = 0;
-	if (!r->proven || !find(v, &r->binding))
-		return errmsg_set(err, EINVAL,
-			"%s: the new binding is not proven; nothing was removed",
-			r->binding.key_url);
-	while (!rc && (b = next_to_go(v, r, key_url)) != NULL) {
-		rc = volume_remove_binding(v, dek, b->token, err);
-		count += !rc;
-	}
-	if (removed)
-		*removed = count;
-	return rc;
 }

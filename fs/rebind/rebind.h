@@ -12,6 +12,10 @@
 //   rebind_commit   header    the binding beside the others, and it opens the keyslot
 //   (whoever uses the old binding goes over to the new one)
 //   rebind_retire   header    the old ones go
+//
+// The header itself is the record of what is under way: the new binding says which ones it takes
+// the place of (binding.h). Whoever has opened a disk with one whose list is not empty yet ends
+// that move by rebind_finish(), and needs to know nothing else of it.
 #ifndef CMK_REBIND_H
 #define CMK_REBIND_H
 
@@ -44,27 +48,46 @@ struct rebind {
 	struct binding binding;
 	struct secret *slot_secret; // owned
 	bool stands; // the header has it already: somebody broke off before the old one went
+	bool only;   // for the caller to set: every other binding goes
 	bool proven; // rebind_commit() has seen it open the disk
 };
 
 void rebind_free(struct rebind **r); // wipes; NULL allowed; for scoped()
 
 // The agent's key at that version ("": the one that it wraps with): the binding that is there
-// already among these, if the key store still unwraps it, else a new one. -EAGAIN: the key store
-// wrapped with another version.
+// already among these, if the key store still unwraps it and no other is to take its place, else a
+// new one. -EAGAIN: the key store wrapped with another version.
 int rebind_prepare(struct agent *agent, const char *version, const struct binding *there,
 	size_t count, struct rebind **out, struct errmsg *err) must_use;
 
-// Adds it to the header, unless it stands there, and proves that it opens this very disk. present:
-// the binding that dek was got with just now (volume_unlock). In a header without room, what
-// broken-off moves left of either key is removed first; never `present`. *r->binding has its token
-// from then on. Errors of volume_add_binding() and volume_unlock().
+// Adds it to the header, unless it stands there, and proves that it opens this very disk; it says
+// there which ones it takes the place of: those to the key of `present` as its URL is spelled (with
+// r->only: all), and whatever an unfinished move ties to them. present: the binding that dek was
+// got with just now (volume_unlock). In a header without room, what broken-off moves left of either
+// key is removed first; never `present`. r->binding is as in the header from then on. Errors of
+// volume_add_binding(), volume_set_replaces() and volume_unlock().
 int rebind_commit(struct volume *v, const struct secret *dek, const struct binding *present,
 	struct rebind *r, struct errmsg *err) must_use;
 
-// Removes the other bindings to this key, as their URL is spelled (NULL: every other binding).
-// Only after rebind_commit(): -EINVAL otherwise. removed may be NULL.
+// Removes those that it takes the place of. Only after rebind_commit(): -EINVAL otherwise. removed:
+// is increased by how many have gone, also on failure.
 int rebind_retire(struct volume *v, const struct secret *dek, const struct rebind *r,
-	const char *key_url, size_t *removed, struct errmsg *err) must_use;
+	size_t *removed, struct errmsg *err) must_use;
+
+// The same for whatever move made b: dek was got with b just now (volume_unlock).
+int rebind_finish(struct volume *v, const struct secret *dek, const struct binding *b,
+	size_t *removed, struct errmsg *err) must_use;
+
+// The first of these that b is to take the place of; NULL: none is left.
+const struct binding *rebind_left(
+	const struct binding *b, const struct binding *all, size_t count) must_use;
+// The binding to another key that is to take the place of b: a move away from b's key that is not
+// finished. NULL: none.
+const struct binding *rebind_successor(
+	const struct binding *b, const struct binding *all, size_t count) must_use;
+// 0 if there is none, else -EBUSY: to rotate b would forget where the disk was to go. name: what
+// the sentence calls the disk.
+int rebind_refuse_unfinished(const char *name, const struct binding *b, const struct binding *all,
+	size_t count, struct errmsg *err) must_use;
 
 #endif

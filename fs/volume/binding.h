@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A binding: what one key needs to unlock one disk. Token JSON <-> struct, pure.
 //
-// Members of a token of type "cmkdisk", all required:
+// Members of a token of type "cmkdisk", all required but for the last:
 //   type         "cmkdisk"
 //   keyslots     ["N"], exactly one: the keyslot that the slot secret opens
 //   version      integer, 1: the format of this token
@@ -14,6 +14,9 @@
 //   digest       string: base64url of 32 bytes, the fingerprint of the LUKS2 digest that verifies
 //                the volume key (see luks.h); tells a disk that was re-encrypted by other tools
 //   created      integer: Unix seconds
+//   replaces     array of 1 to 29 strings, base64url of 32 bytes each: the bindings that this one
+//                takes the place of, by SHA-256 over their wrapped secret. As long as one of them
+//                is in the header, a move of the disk is not finished
 #ifndef CMK_BINDING_H
 #define CMK_BINDING_H
 
@@ -31,6 +34,8 @@
 #define BINDING_ALG_MAX 32	// as CMK_ALG_MAX
 #define BINDING_WRAPPED_MAX 4096
 #define BINDING_DIGEST_LEN 32
+#define BINDING_ID_LEN 32
+#define BINDING_REPLACES_MAX 29 // all the others that a header can hold
 #define SLOT_SECRET_LEN 32
 
 struct binding {
@@ -44,6 +49,9 @@ struct binding {
 	uint8_t digest[BINDING_DIGEST_LEN]; // SHA-256 over the LUKS2 digest that verifies the
 					    // volume key
 	int64_t created; // Unix seconds
+	uint8_t replaces[BINDING_REPLACES_MAX][BINDING_ID_LEN];
+	size_t replaces_count;
+	uint8_t id[BINDING_ID_LEN]; // SHA-256 over `wrapped`; computed by binding_parse()
 };
 
 // Reads one token's JSON. Strict: unknown format version, missing member, wrong type, more or
@@ -54,8 +62,15 @@ struct binding {
 int binding_parse(
 	int token, const char *json, size_t len, struct binding *out, struct errmsg *err) must_use;
 
-// The same binding, member for member.
+// The same binding, member for member, but for what it replaces: that changes while it stands.
 bool binding_same(const struct binding *a, const struct binding *b);
+
+// Whether b is to take the place of other, which has its id.
+bool binding_replaces(const struct binding *b, const struct binding *other);
+
+// The indices of all of them, in the order in which they should be tried: whoever replaces others
+// before those, else as they come. Makes do with a header that contradicts itself.
+void binding_order(const struct binding *all, size_t count, size_t *order);
 
 // The token's JSON; the caller frees *out. Writes what it is given: a caller whose struct comes
 // from outside reads its own text back with binding_parse() before it is stored.

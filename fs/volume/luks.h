@@ -89,6 +89,10 @@ int volume_add_binding(struct volume *v, const struct secret *dek, struct bindin
 	const struct secret *slot_secret, struct errmsg *err) must_use;
 int volume_remove_binding(
 	struct volume *v, const struct secret *dek, int token, struct errmsg *err) must_use;
+// Writes what the binding in b->token, which is this one, replaces: b->replaces. -ENOENT if it is
+// not there. At every instant the disk opens as before.
+int volume_set_replaces(struct volume *v, const struct secret *dek, const struct binding *b,
+	struct errmsg *err) must_use;
 int volume_settle(struct volume *v, const struct secret *dek, struct errmsg *err) must_use;
 
 // Re-writes the seal for a changed policy (offline change of graces). Size and thin must not

@@ -7,6 +7,7 @@
 // keyslot that comes or goes; then keyslot and token change; then the seal is made single again.
 //   add:    seal{old,new,pending}  keyslot+  token+  seal{new}
 //   remove: seal{old,new,pending}  token-  keyslot-  seal{new}
+//   what one replaces: seal{old,new}  token  seal{new}
 // volume_settle() ends whatever a crash left: it destroys the pending keyslot if no token names it
 // any more (or yet), and seals the set that stands there.
 #include "luks_internal.h"
@@ -225,6 +226,41 @@ int volume_remove_binding(struct volume *v, const struct secret *dek, int token,
 	if (!ret)
 		ret = device_put_token(&v->dev, v->name, token, NULL, err);
 	return finish(v, dek, ret, err); // destroys the keyslot, which is pending now
+}
+
+static struct binding *with_replaces(const struct tokens *t, const struct binding *b, size_t at)
+{
+	struct binding *all = calloc(t->count, sizeof(*all));
+
+	if (!all)
+		return NULL;
+	memcpy(all, t->bindings, t->count * sizeof(*all));
+	memcpy(all[at].replaces, b->replaces, sizeof(all[at].replaces));
+	all[at].replaces_count = b->replaces_count;
+	return all;
+}
+
+int volume_set_replaces(
+	struct volume *v, const struct secret *dek, const struct binding *b, struct errmsg *err)
+{
+	size_t at = 0;
+
+	int ret = conclude(v, dek, err);
+	if (ret)
+		return ret;
+	while (at < v->tokens.count && !binding_same(&v->tokens.bindings[at], b))
+		at++;
+	if (at == v->tokens.count)
+		return errmsg_set(err, ENOENT,
+			"%s: the binding in token %d is not there any more; try again", v->name,
+			b->token);
+	struct binding *after autofree = with_replaces(&v->tokens, b, at);
+	if (!after)
+		return errmsg_set(err, ENOMEM, "%s: out of memory", v->name);
+	ret = announce(v, dek, after, v->tokens.count, -1, err);
+	if (!ret)
+		ret = device_put_binding(&v->dev, v->name, &after[at], err);
+	return finish(v, dek, ret, err);
 }
 
 int volume_set_policy(struct volume *v, const struct secret *dek, const struct volume_policy *p,

@@ -50,6 +50,8 @@ static void put_binding(struct row *row, const struct binding *b)
 	put_bytes(row, b->wrapped, b->wrapped_len);
 	put_bytes(row, b->digest, sizeof(b->digest));
 	put_number(row, (uint64_t)b->created);
+	if (b->replaces_count)
+		put_bytes(row, b->replaces, b->replaces_count * BINDING_ID_LEN);
 }
 
 static void put_fields(struct row *row, const struct seal_fields *f)

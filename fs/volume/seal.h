@@ -8,7 +8,8 @@
 // flag the number 0 or 1, a text its bytes without NUL. The row:
 //   uuid, cipher, key_len, sector_size, data_offset, digest, size, thin, grace_denied_ms,
 //   grace_unreachable_ms, expiry_stops, binding_count, and for each binding, by token number:
-//   token, keyslot, key_url, key_version, alg, wrapped, digest, created
+//   token, keyslot, key_url, key_version, alg, wrapped, digest, created, and, if it replaces
+//   others, their ids one after the other as one item (never 8 bytes long, as a token number is)
 //
 // Members of the one token of type "cmkdisk-seal", required but for the last:
 //   type                  "cmkdisk-seal"

@@ -217,7 +217,9 @@ struct cmk_keyprov {
 	   host's of *plain_len (CMK_PLAIN_MAX) bytes; set *plain_len to the true length, 1 to
 	   CMK_PLAIN_MAX: a longer one is CMK_BAD_BLOB. CMK_GRANTED is the proof on
 	   which a lease lives: the key store must have performed it now. Never answer from a cache
-	   or a local copy of a key. Required. */
+	   or a local copy of a key. version is "" only in `cmkdisk keyset check`, where none is
+	   known: the newest is to be asked. A provider that cannot do that answers
+	   CMK_MISCONFIGURED. Required. */
 	enum cmk_verdict (*unwrap)(void *key, const char *version, const char *alg,
 		const uint8_t *wrapped, size_t wrapped_len, uint8_t *plain, size_t *plain_len);
 

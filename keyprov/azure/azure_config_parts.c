@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The small readings that azure_config_read() is made of; see azure_config_read.h.
 #include "azure_config_read.h"
+#include "azure_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,12 +81,11 @@ static enum cmk_verdict unreadable(
 static const char *unfit(int fd)
 {
 	struct stat st;
+	const char *why = azure_file_unfit(fd, AZURE_FILE_SECRET);
+	if (why)
+		return why;
 	if (fstat(fd, &st))
 		return strerror(errno);
-	if (!S_ISREG(st.st_mode))
-		return "this is no regular file";
-	if (st.st_mode & (S_IRWXG | S_IRWXO))
-		return "others may use this file; chmod 600 it";
 	if (st.st_size > SECRET_FILE_MAX)
 		return "this file is too long for a secret";
 	return NULL;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// See azure_http.h. With azure_http_error.c the only includer of libcurl.
+// See azure_http.h. With azure_http_error.c and azure_http_url.c the only includer of libcurl.
 #include "azure_http.h"
 
 #include "azure_config.h"
 #include "azure_http_error.h"
 #include "azure_http_memory.h"
+#include "azure_http_url.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <strings.h>
 
 #define BODY_FIRST 4096u
+#define CHALLENGE_MAX (16u * 1024)
 #define RETRY_AFTER_MAX_MS (3600u * 1000)
 
 struct http {
@@ -25,8 +27,9 @@ struct http {
 struct transfer {
 	struct http *h;
 	struct http_reply *reply;
-	size_t room; // bytes of reply->body, NUL included
-	bool too_large, no_memory;
+	size_t room;	       // bytes of reply->body, NUL included
+	const char *too_large; // what of the answer is; NULL: nothing
+	bool no_memory;
 	struct http_way way;
 	char error[CURL_ERROR_SIZE];
 };
@@ -42,10 +45,15 @@ int http_new(const struct cmk_host *host, const struct azure_config *config, str
 	bool https = false;
 	for (const char *const *p = v->protocols; *p; p++)
 		https |= strcmp(*p, "https") == 0;
-	if (!https || !(v->features & CURL_VERSION_SSL)) {
+	// Without the last, no deadline holds while a name server is silent.
+	const char *lacks = !https || !(v->features & CURL_VERSION_SSL) ? "TLS"
+			    : v->features & CURL_VERSION_ASYNCHDNS
+				    ? NULL
+				    : "its threaded or c-ares resolver";
+	if (lacks) {
 		curl_global_cleanup();
-		return kp_fail(err, EIO,
-			"libcurl %s was built without TLS; install one that has it", v->version);
+		return kp_fail(err, EIO, "libcurl %s was built without %s; install one that has it",
+			v->version, lacks);
 	}
 	struct http *h = calloc(1, sizeof(*h));
 	CURL *curl = h ? curl_easy_init() : NULL;
@@ -75,7 +83,7 @@ static bool make_room(struct transfer *t, size_t more)
 	const struct cmk_host *host = t->h->host;
 	size_t need = t->reply->len + more + 1;
 	if (more > HTTP_REPLY_MAX || need > HTTP_REPLY_MAX + 1) {
-		t->too_large = true;
+		t->too_large = "64 KiB or more";
 		return false;
 	}
 	if (need <= t->room)
@@ -113,12 +121,19 @@ static void keep_header(char *out, size_t room, const char *value, size_t len)
 	(void)snprintf(out, room, "%.*s", (int)(len < room ? len : room - 1), value);
 }
 
-static bool add_challenge(struct http_reply *r, const char *value, size_t len)
+static bool add_challenge(struct transfer *t, const char *value, size_t len)
 {
+	struct http_reply *r = t->reply;
 	char *joined = NULL;
-	if (asprintf(&joined, "%s%s%.*s", r->www_authenticate ? r->www_authenticate : "",
-		    r->www_authenticate ? ", " : "", (int)len, value) < 0)
+	if (len + (r->www_authenticate ? strlen(r->www_authenticate) : 0) > CHALLENGE_MAX) {
+		t->too_large = "more than 16 KiB of WWW-Authenticate";
 		return false;
+	}
+	if (asprintf(&joined, "%s%s%.*s", r->www_authenticate ? r->www_authenticate : "",
+		    r->www_authenticate ? ", " : "", (int)len, value) < 0) {
+		t->no_memory = true;
+		return false;
+	}
 	free(r->www_authenticate);
 	r->www_authenticate = joined;
 	return true;
@@ -158,10 +173,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 	else if (name == 15 && strncasecmp(data, "x-ms-request-id", name) == 0)
 		keep_header(r->request_id, sizeof(r->request_id), value, len);
 	else if (name == 16 && strncasecmp(data, "WWW-Authenticate", name) == 0 &&
-		 !add_challenge(r, value, len)) {
-		t->no_memory = true;
-		return 0;
-	}
+		 !add_challenge(t, value, len))
+		return 0; // ends the transfer
 	return n;
 }
 
@@ -170,57 +183,6 @@ static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl
 	const struct transfer *t = ctx;
 	(void)a, (void)b, (void)c, (void)d;
 	return t->h->host->cancelled(t->h->host);
-}
-
-static bool is_loopback(const char *host)
-{
-	size_t len = strlen(host);
-	return strcmp(host, "127.0.0.1") == 0 || strcmp(host, "[::1]") == 0 ||
-	       strcasecmp(host, "localhost") == 0 ||
-	       (len > 10 && strcasecmp(host + len - 10, ".localhost") == 0);
-}
-
-struct parts {
-	char *scheme, *host, *port, *user;
-};
-
-static void parts_free(struct parts *p)
-{
-	curl_free(p->scheme);
-	curl_free(p->host);
-	curl_free(p->port);
-	curl_free(p->user);
-}
-
-// Whether the URL may be asked at all; fills in t->way.site and t->way.proxied.
-static bool url_allowed(struct transfer *t, const struct http_request *q)
-{
-	const struct azure_config *c = t->h->config;
-	scoped(parts_free) struct parts p = {0};
-	CURLU *u = curl_url();
-	bool parsed = u && !curl_url_set(u, CURLUPART_URL, q->url, 0) &&
-		      !curl_url_get(u, CURLUPART_SCHEME, &p.scheme, 0) &&
-		      !curl_url_get(u, CURLUPART_HOST, &p.host, 0) &&
-		      !curl_url_get(u, CURLUPART_PORT, &p.port, CURLU_DEFAULT_PORT);
-	if (parsed)
-		(void)curl_url_get(u, CURLUPART_USER, &p.user, 0);
-	curl_url_cleanup(u);
-	if (!parsed || p.user) {
-		http_fail(t->reply, HTTP_REFUSED_URL,
-			"an address to ask is no plain http or https URL");
-		return false;
-	}
-	(void)snprintf(t->way.site, sizeof(t->way.site), "%s:%s", p.host, p.port);
-	bool loopback = is_loopback(p.host);
-	bool plain = strcmp(p.scheme, "http") == 0;
-	bool allowed = strcmp(p.scheme, "https") == 0 ||
-		       (plain && (q->direct || (c->http_loopback && loopback)));
-	if (!allowed)
-		http_fail(t->reply, HTTP_REFUSED_URL,
-			"%s: refused to speak %s to it; only https is used", t->way.site, p.scheme);
-	if (!q->direct && !loopback)
-		t->way.proxy = c->proxy;
-	return allowed;
 }
 
 static long total_time(const struct http *h, const struct http_request *q)
@@ -238,8 +200,9 @@ static bool set_connection(CURL *curl, const struct azure_config *c, const struc
 {
 	// What is not in the configuration is not taken from anywhere: no variables, no .netrc,
 	// no cookies, no redirects.
-	bool ok = SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_FOLLOWLOCATION, 0L) &&
-		  SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
+	// QUICK_EXIT leaves a name lookup that hangs behind instead of waiting for it.
+	bool ok = SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_QUICK_EXIT, 1L) &&
+		  SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
 		  SET(CURLOPT_PROTOCOLS_STR,
 			  c->http_loopback || q->direct ? "http,https" : "https") &&
 		  SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
@@ -306,9 +269,8 @@ static void perform(struct transfer *t, const struct http_request *q, long total
 	if (code == CURLE_OK && !r->body)
 		(void)make_room(t, 0);
 	if (t->too_large)
-		http_fail(r, HTTP_TOO_LARGE,
-			"the answer of %s has more than %u bytes; it is not from a key vault",
-			t->way.site, HTTP_REPLY_MAX);
+		http_fail(r, HTTP_TOO_LARGE, "the answer of %s has %s; it is not from a key vault",
+			t->way.site, t->too_large);
 	else if (t->no_memory || code == CURLE_OUT_OF_MEMORY)
 		http_fail(r, HTTP_BROKEN, "no memory for the answer of %s", t->way.site);
 	else if (code != CURLE_OK)
@@ -319,13 +281,15 @@ void http_do(struct http *h, const struct http_request *q, struct http_reply *re
 {
 	struct transfer t = {.h = h, .reply = reply, .way = {.proxy = ""}};
 	memset(reply, 0, sizeof(*reply));
-	if (!url_allowed(&t, q))
+	if (!http_url_allowed(h->config, q, &t.way, reply))
 		return;
 	long total_ms = total_time(h, q);
-	if (total_ms <= 0)
+	if (total_ms <= 0) {
 		http_fail(reply, HTTP_TIMEOUT, "no time was left to ask %s", t.way.site);
-	else
-		perform(&t, q, total_ms);
+		return;
+	}
+	perform(&t, q, total_ms);
+	http_memory_wipe_stack();
 }
 
 void http_reply_end(struct http *h, struct http_reply *reply)

@@ -16,7 +16,8 @@
 struct azure_config;
 struct http; // connections kept open between requests
 
-// config and host are borrowed. -ENOMEM, or -EIO if libcurl lacks TLS or HTTPS, with a sentence.
+// config and host are borrowed. -ENOMEM, or -EIO if libcurl lacks TLS, HTTPS or a way to look up
+// names that can be given up, with a sentence.
 int http_new(const struct cmk_host *host, const struct azure_config *config, struct http **out,
 	struct kp_err *err) must_use;
 void http_free(struct http **h); // NULL allowed; for scoped()
@@ -31,6 +32,7 @@ struct http_request {
 	const char *body;		       // or NULL
 	size_t body_len;
 	bool direct;	     // by no proxy: managed identity
+	bool this_host;	     // nowhere but at a loopback address
 	uint32_t timeout_ms; // at most this; 0: all that the callback has left
 };
 
@@ -59,8 +61,10 @@ struct http_reply {
 	struct kp_err err; // the sentence when failure is set: host, what happened, what to look at
 };
 
-// Always fills *reply. http: URLs only to loopback and only if the configuration allows them, or
-// with `direct` (managed identity speaks plain http on the host).
+// Always fills *reply, by its deadline also when a name server is silent. http: URLs only to
+// loopback and only if the configuration allows them; with `direct` (managed identity speaks plain
+// http on the host) to loopback and link-local addresses. What was sent and received is left
+// nowhere but in *reply.
 void http_do(struct http *h, const struct http_request *q, struct http_reply *reply);
 void http_reply_end(struct http *h, struct http_reply *reply); // wipes and frees
 // Milliseconds that Retry-After asks for (seconds or a date, RFC 9110 section 10.2.3), at most an

@@ -40,3 +40,9 @@ char *http_memory_text(const char *text)
 {
 	return strdup(text);
 }
+
+__attribute__((noinline)) void http_memory_wipe_stack(void)
+{
+	char room[64 * 1024];
+	explicit_bzero(room, sizeof(room));
+}

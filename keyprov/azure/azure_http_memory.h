@@ -13,4 +13,8 @@ void *http_memory_resize(void *p, size_t size);
 char *http_memory_text(const char *text);
 void http_memory_free(void *p);
 
+// libcurl and the C library leave pieces of what they send and receive in the frames of functions
+// that have returned. Overwrites the stack below the caller; deeper than any of them went.
+void http_memory_wipe_stack(void);
+
 #endif

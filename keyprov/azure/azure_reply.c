@@ -2,6 +2,7 @@
 // See azure_reply.h.
 #include "azure_reply.h"
 
+#include "azure_challenge.h"
 #include "azure_config.h"
 
 #include <stdio.h>
@@ -130,15 +131,26 @@ static enum cmk_verdict not_found(const struct judge *j, const struct azure_conf
 		"this says nothing about the key; check the key URL and what stands between");
 }
 
-static enum cmk_verdict not_signed_in(const struct judge *j, bool own_error)
+// Gateways ask for sign-ins, too, and some give their refusals the same form; a vault's own has its
+// code or number in the body, or names in a Bearer challenge where to sign in or what for.
+static bool asks_for_sign_in(const struct judge *j)
+{
+	struct azure_challenge c;
+	if (strcmp(j->e->code, "Unauthorized") == 0 || strncmp(j->e->message, "AKV", 3) == 0)
+		return true;
+	return azure_challenge_parse(j->reply->www_authenticate, &c) &&
+	       (c.authority[0] || azure_challenge_wants_claims(&c));
+}
+
+static enum cmk_verdict not_signed_in(const struct judge *j)
 {
 	char means[300];
 	// A new signing key of the authority takes a while to reach every vault.
 	if (strncmp(j->e->message, "AKV10046", 8) == 0)
 		return say(j, CMK_UNREACHABLE, CMK_REASON_NONE,
-			"the vault does not yet know the key that signed our token; it will be "
-			"asked again");
-	if (!own_error && !j->reply->www_authenticate)
+			"the vault does not yet know the key that signed our token; try "
+			"again later");
+	if (!asks_for_sign_in(j))
 		return say(j, CMK_UNREACHABLE, CMK_REASON_NONE,
 			"this is not how a vault asks for a sign-in; a proxy may stand between");
 	(void)snprintf(means, sizeof(means),
@@ -169,16 +181,16 @@ static enum cmk_verdict later(const struct judge *j)
 	switch (j->reply->status) {
 	case 409:
 		return say(j, CMK_UNREACHABLE, CMK_REASON_NONE,
-			"another change of the key is under way; it will be asked again");
+			"another change of the key is under way; nothing need be done");
 	case 408:
 		return say(j, CMK_UNREACHABLE, CMK_REASON_NONE,
 			"the request was too slow for it; check the network");
 	case 429:
 		return say(j, CMK_UNREACHABLE, CMK_REASON_NONE,
-			"too many requests to this vault; it will be asked again, more slowly");
+			"too many requests to this vault at once; try again later");
 	default:
 		return say(j, CMK_UNREACHABLE, CMK_REASON_NONE,
-			"the service has a fault; it will be asked again");
+			"the service has a fault; try again later");
 	}
 }
 
@@ -191,6 +203,12 @@ static enum cmk_verdict strange(const struct judge *j)
 		"may stand between",
 		j->reply->len, type[0] ? type : "no type");
 	return say(j, CMK_UNREACHABLE, CMK_REASON_NONE, means);
+}
+
+// Of a vault's own; a gateway's code ("WAFBlocked") is another.
+static bool is_refusal(const char *code)
+{
+	return strcmp(code, "Forbidden") == 0 || strcmp(code, "AccessDenied") == 0;
 }
 
 static enum cmk_verdict no_reply(const struct judge *j, const struct azure_config *config)
@@ -209,7 +227,7 @@ static enum cmk_verdict refused(
 {
 	int status = j->reply->status;
 	if (status == 401)
-		return not_signed_in(j, own_error);
+		return not_signed_in(j);
 	if (status == 408 || status == 429 || status >= 500)
 		return later(j);
 	if (status >= 300 && status < 400)
@@ -222,7 +240,7 @@ static enum cmk_verdict refused(
 	case 400:
 		return bad_request(j);
 	case 403:
-		return forbidden(j, config);
+		return is_refusal(j->e->code) ? forbidden(j, config) : strange(j);
 	case 404:
 		return not_found(j, config);
 	case 409:
@@ -253,5 +271,8 @@ enum cmk_verdict azure_reply_judge(const struct azure_asked *asked,
 	enum cmk_verdict verdict = refused(&j, config, own_error);
 	if (verdict == CMK_UNREACHABLE)
 		o->retry_after_ms = http_retry_after_ms(reply, asked->now);
+	// The service is known not to say how long; its guide begins with a second.
+	if (reply->status == 429 && !o->retry_after_ms)
+		o->retry_after_ms = 1000;
 	return verdict;
 }

@@ -34,9 +34,11 @@ bool azure_error_read(const struct http_reply *reply, struct azure_error *e);
 // The verdict on a reply (or on its absence). Granted only for 200 with a JSON object, which goes
 // to *tree; it points into reply->body. e is filled in whenever there is an error in the body.
 //
-//  403  denied, by innererror; firewall and private link as the configuration says
+//  403  Forbidden, AccessDenied: denied, by innererror; firewall and private link as the
+//       configuration says
 //  404  KeyNotFound: denied (deleted); VaultNotFound: as the configuration's unknownHost
-//  401  denied (identity), but for a signing key that the vault does not know yet
+//  401  Unauthorized, an AKV number or a Bearer challenge that says where to sign in or what for:
+//       denied (identity), but for a signing key that the vault does not know yet
 //  400  bad blob for unwrap with BadParameter, else misconfigured
 //  all else, and any of these but 401 without the vault's own JSON: unreachable
 enum cmk_verdict azure_reply_judge(const struct azure_asked *asked,

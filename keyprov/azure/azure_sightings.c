@@ -7,32 +7,41 @@
 #include <stdio.h>
 #include <string.h>
 
-// The version's place; when all are taken, the one that was taken longest ago.
-static size_t place(struct azure_sightings *s, const char *version)
+// The version's place, or with since 0 a free one; NULL if all belong to others.
+static struct azure_missing *find(struct azure_sightings *s, const char *version)
 {
-	for (size_t i = 0; i < SIGHTINGS_MAX; i++)
-		if (s->of[i].used && strcmp(s->of[i].version, version) == 0)
-			return i;
-	size_t i = s->oldest;
-	s->oldest = (s->oldest + 1) % SIGHTINGS_MAX;
-	(void)snprintf(s->of[i].version, sizeof(s->of[i].version), "%s", version);
-	s->of[i].used = true;
-	s->of[i].missing_since = 0;
-	return i;
+	struct azure_missing *free_one = NULL;
+	for (size_t i = 0; i < SIGHTINGS_MAX; i++) {
+		struct azure_missing *m = &s->missing[i];
+		if (m->since && strcmp(m->version, version) == 0)
+			return m;
+		if (!m->since)
+			free_one = m;
+	}
+	return free_one;
 }
 
 void azure_seen(struct azure_sightings *s, const char *version)
 {
+	struct azure_missing *m = find(s, version);
 	s->answered = true;
-	s->of[place(s, version)].missing_since = 0;
+	if (m && m->since)
+		m->since = 0;
+	else
+		s->others_since = 0; // it may have been one of them
 }
 
-uint32_t azure_missing(struct azure_sightings *s, const char *version, uint32_t confirm_ms)
+uint32_t azure_missed(struct azure_sightings *s, const char *version, uint32_t confirm_ms)
 {
 	uint64_t now = azure_clock_ms();
 	if (!s->answered)
 		return 0;
-	uint64_t *since = &s->of[place(s, version)].missing_since;
+	// A place is given up only when its version is seen: one that lost it would never have been
+	// missing for long enough.
+	struct azure_missing *m = find(s, version);
+	uint64_t *since = m ? &m->since : &s->others_since;
+	if (m && !m->since)
+		(void)snprintf(m->version, sizeof(m->version), "%s", version);
 	if (*since == 0)
 		*since = now;
 	uint64_t missing = now - *since;

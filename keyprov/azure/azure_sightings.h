@@ -11,6 +11,6 @@ void azure_seen(struct azure_sightings *s, const char *version);
 // The vault says that this version (or the key, "") is not there. Milliseconds after which a
 // further "not found" counts; 0: this one does, because the key never answered before or has been
 // missing for confirm_ms.
-uint32_t azure_missing(struct azure_sightings *s, const char *version, uint32_t confirm_ms);
+uint32_t azure_missed(struct azure_sightings *s, const char *version, uint32_t confirm_ms);
 
 #endif

@@ -2,6 +2,7 @@
 // Access tokens and how long they are used; see azure_token.h.
 #include "azure_token.h"
 
+#include "azure_http_memory.h"
 #include "cred.h"
 
 #include <stdio.h>
@@ -169,14 +170,6 @@ static int64_t renewal(const struct cred_token *k)
 	return at > RETRY ? at : RETRY;
 }
 
-// libcurl and the C library leave pieces of what they send and receive in the frames of functions
-// that have returned. Overwrites the stack below the caller; deeper than any of them went.
-static __attribute__((noinline)) void wipe_stack(void)
-{
-	char room[64 * 1024];
-	explicit_bzero(room, sizeof(room));
-}
-
 static enum cmk_verdict obtain(struct token_source *t, struct slot *s,
 	const struct token_want *want, uint32_t limit_ms, struct azure_outcome *o)
 {
@@ -190,7 +183,7 @@ static enum cmk_verdict obtain(struct token_source *t, struct slot *s,
 	int64_t boot_ms = c->system->boot_ms(c->system->ctx), wall = c->host->wall_time(c->host);
 	enum cmk_verdict v = c->which == AZURE_MANAGED_IDENTITY ? cred_managed(c, &ask, &token, o)
 								: cred_entra(c, &ask, &token, o);
-	wipe_stack();
+	http_memory_wipe_stack(); // also of what was made before and read after the request
 	if (v != CMK_GRANTED)
 		return v;
 	drop(t, s);

@@ -47,8 +47,9 @@ enum cmk_verdict azure_key_unwrap(struct azure_key *k, const char *version, cons
 	char key[AZURE_KEY_TEXT], ignored[AZURE_VERSION_LEN + 1];
 	struct azure_answer answer;
 	struct kp_err err;
-	azure_key_text(k, version, key);
-	if (!azure_is_version(version) || !azure_is_algorithm(alg))
+	const char *wanted = *version ? version : azure_pinned(k);
+	azure_key_text(k, wanted, key);
+	if ((*wanted && !azure_is_version(wanted)) || !azure_is_algorithm(alg))
 		return azure_outcome_set(o, CMK_BAD_BLOB, CMK_REASON_NONE,
 			"%s: the header names version '%.64s' and algorithm '%.31s', which no key "
 			"vault has; it was made by another kind of key store, or changed",
@@ -59,13 +60,13 @@ enum cmk_verdict azure_key_unwrap(struct azure_key *k, const char *version, cons
 			"%s: no locked memory to ask with", key);
 	const struct azure_question q = {.operation = "unwrapKey",
 		.action = "/unwrapkey",
-		.version = version,
+		.version = wanted,
 		.body = body,
 		.body_len = strlen(body),
 		.unwrap = true};
 	enum cmk_verdict v = azure_vault_ask(&k->vault, &q, &answer, o);
 	if (v == CMK_GRANTED &&
-		azure_kid_version(kp_json_str(answer.tree, "kid"), &k->url, version, ignored, &err))
+		azure_kid_version(kp_json_str(answer.tree, "kid"), &k->url, wanted, ignored, &err))
 		v = strange(o, key, q.operation, &err);
 	if (v == CMK_GRANTED)
 		v = take_plain(&answer, key, plain, plain_len, o);

@@ -179,7 +179,7 @@ static enum cmk_verdict ask_signed_in(struct asking *k)
 static enum cmk_verdict weigh_absence(struct asking *k)
 {
 	uint32_t confirm_ms = k->v->config->confirm_ms;
-	uint32_t left = azure_missing(k->v->seen, k->q->version, confirm_ms);
+	uint32_t left = azure_missed(k->v->seen, k->q->version, confirm_ms);
 	if (!left)
 		return CMK_DENIED;
 	(void)azure_outcome_set(k->o, CMK_UNREACHABLE, CMK_REASON_NONE,

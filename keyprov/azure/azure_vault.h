@@ -11,16 +11,15 @@
 #include "azure_token.h"
 #include "azure_url.h"
 
-// Which versions answered, and since when one has been missing. Lives as long as the open key.
-#define SIGHTINGS_MAX 8
+// Since when which versions have been missing. Lives as long as the open key.
+#define SIGHTINGS_MAX 64
 struct azure_sightings {
 	bool answered; // the key was there at least once
-	struct {
+	struct azure_missing {
 		char version[AZURE_VERSION_LEN + 1];
-		bool used;
-		uint64_t missing_since; // azure_clock_ms(); 0 not missing
-	} of[SIGHTINGS_MAX];
-	size_t oldest;
+		uint64_t since; // azure_clock_ms(); 0: not missing, the place is free
+	} missing[SIGHTINGS_MAX];
+	uint64_t others_since; // the same for all versions that found no place
 };
 
 struct azure_vault {

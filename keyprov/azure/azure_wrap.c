@@ -110,7 +110,7 @@ enum cmk_verdict azure_key_wrap(struct azure_key *k, const uint8_t *plain, size_
 		return v;
 	// An AES key says so by refusing the algorithm of the other kind. If it refuses both, the
 	// first refusal is the one to show.
-	struct azure_outcome second;
+	struct azure_outcome second = {.verdict = CMK_UNREACHABLE};
 	c.alg = "A256KW";
 	v = wrap_with(k, &c, plain, plain_len, out, &status, &second);
 	if (v == CMK_MISCONFIGURED)

@@ -35,7 +35,7 @@ static int load(const struct cred *c, struct cred_pair *out, struct kp_err *err)
 	scoped(cred_text_end) struct cred_text file = {0};
 	int ret = cred_text_new(c->host, CRED_TEXT_ROOM, &file, err);
 	if (ret == 0)
-		ret = cred_text_read(&file, "client certificate", path, err);
+		ret = cred_text_read(&file, AZURE_FILE_SECRET, "client certificate", path, err);
 	if (ret)
 		return ret;
 	// What OpenSSL keeps of a key it keeps in its own locked memory, if that exists.

@@ -197,8 +197,8 @@ static int read_token_file(const struct cred *c, struct cred_text *t, struct kp_
 {
 	int ret = cred_text_new(c->host, CRED_TEXT_ROOM, t, err);
 	if (ret == 0)
-		ret = cred_text_read(
-			t, "workload identity token", c->config->identity.token_file, err);
+		ret = cred_text_read(t, AZURE_FILE_TOKEN, "workload identity token",
+			c->config->identity.token_file, err);
 	if (ret == 0)
 		cred_text_trim(t);
 	return ret;

@@ -110,7 +110,9 @@ static int build(
 	if (ret)
 		return ret;
 	add_endpoint(c, &call->url);
-	call->q = (struct http_request){.method = f->method, .direct = true};
+	// Arc's agent runs on this machine, and the proof for it is to go to nobody else.
+	call->q = (struct http_request){
+		.method = f->method, .direct = true, .this_host = c->managed == MANAGED_ARC};
 	if (f->version) {
 		add_query(c, ask->resource, &call->url);
 	} else {

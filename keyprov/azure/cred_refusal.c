@@ -8,9 +8,32 @@
 
 #define TEXT_MAX 200
 
+// RFC 6749 section 5.2 and Entra's own. Any other is a mistake in the request: CMK_MISCONFIGURED.
+static const struct {
+	const char *error;
+	enum cmk_verdict verdict;
+} errors[] = {
+	{"invalid_client", CMK_DENIED},	     // the credential is wrong, has ended or was removed
+	{"unauthorized_client", CMK_DENIED}, // no such application, or disabled
+	{"invalid_grant", CMK_DENIED},	     // an assertion that is no longer trusted, or a policy
+	{"temporarily_unavailable", CMK_UNREACHABLE},
+	{"server_error", CMK_UNREACHABLE},
+};
+
+// A managed identity service has one code for everything; these are how each says that the identity
+// is not assigned (any more): IMDS, App Service, App Service 2017.
+static const char *const unassigned[] = {
+	"Identity not found",
+	"No User Assigned or Delegated Managed Identity found",
+	"No MSI found for specified",
+};
+
 // What a service says of its refusal, fit to be shown.
 struct refusal {
-	char error[48];	     // "" if the body is no refusal of the service's own
+	bool has_error, has_text; // else the body is no refusal of the service's own
+	enum cmk_verdict verdict;
+	bool unassigned;
+	char error[48];
 	char text[TEXT_MAX]; // the first line of the description
 	char trace[48], correlation[48];
 };
@@ -29,6 +52,11 @@ static void show(char *out, size_t room, const char *s)
 	out[n] = '\0';
 }
 
+static void show_unless_ours(const struct cred *c, char *out, size_t room, const char *s)
+{
+	show(out, room, s && cred_is_echo(c, s) ? "" : s);
+}
+
 static const char *first_str(const struct kp_json *j, const char *a, const char *b, const char *c)
 {
 	const char *s = kp_json_str(j, a);
@@ -37,26 +65,46 @@ static const char *first_str(const struct kp_json *j, const char *a, const char 
 	return s ? s : kp_json_str(j, c);
 }
 
-static void read_refusal(const struct cred *c, struct http_reply *r, struct refusal *out)
+static void read_error(const struct cred *c, const char *error, struct refusal *out)
 {
-	scoped(kp_json_free) struct kp_json *j = NULL;
-	const char *mine = cred_str(c->config->identity.client_secret);
-	*out = (struct refusal){0};
-	// A service that repeats what it was sent must not bring it into the log.
-	if (*mine && strstr(r->body, mine)) {
-		show(out->error, sizeof(out->error), "refused");
-		return;
-	}
-	if (kp_json_parse(r->body, r->len, &j))
-		return;
-	show(out->error, sizeof(out->error), kp_json_str(j, "error"));
-	show(out->text, sizeof(out->text), first_str(j, "error_description", "message", "Message"));
+	out->verdict = CMK_MISCONFIGURED;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
+		if (strcmp(error, errors[i].error) == 0) {
+			out->verdict = errors[i].verdict;
+			show(out->error, sizeof(out->error), error);
+			return;
+		}
+	show_unless_ours(c, out->error, sizeof(out->error), error);
+}
+
+static void read_text(const struct cred *c, const char *text, struct refusal *out)
+{
+	for (size_t i = 0; i < sizeof(unassigned) / sizeof(*unassigned); i++)
+		out->unassigned |= strcasestr(text, unassigned[i]) != NULL;
+	show_unless_ours(c, out->text, sizeof(out->text), text);
 	// Entra's text repeats the ids, which are told apart from it.
 	char *ids = strstr(out->text, " Trace ID:");
 	if (ids)
 		*ids = '\0';
-	show(out->trace, sizeof(out->trace), kp_json_str(j, "trace_id"));
-	show(out->correlation, sizeof(out->correlation),
+	size_t len = strlen(out->text);
+	if (len > 0 && out->text[len - 1] == '.')
+		out->text[len - 1] = '\0'; // our sentence goes on
+}
+
+static void read_refusal(const struct cred *c, struct http_reply *r, struct refusal *out)
+{
+	scoped(kp_json_free) struct kp_json *j = NULL;
+	*out = (struct refusal){.has_error = false};
+	if (kp_json_parse(r->body, r->len, &j))
+		return;
+	const char *error = cred_str(kp_json_str(j, "error"));
+	const char *text = cred_str(first_str(j, "error_description", "message", "Message"));
+	out->has_error = *error;
+	out->has_text = *text;
+	read_error(c, error, out);
+	read_text(c, text, out);
+	show_unless_ours(c, out->trace, sizeof(out->trace), kp_json_str(j, "trace_id"));
+	show_unless_ours(c, out->correlation, sizeof(out->correlation),
 		first_str(j, "correlation_id", "correlationId", "CorrelationId"));
 }
 
@@ -98,7 +146,7 @@ static const char *advice(enum cmk_verdict v)
 	return v == CMK_DENIED ? "renew the credential or restore the identity"
 	       : v == CMK_MISCONFIGURED
 		       ? "compare tenant, application and vault with those in Azure"
-		       : "it will be asked again";
+		       : "try again later";
 }
 
 static enum cmk_verdict refused(const struct cred *c, const struct http_reply *r,
@@ -111,26 +159,6 @@ static enum cmk_verdict refused(const struct cred *c, const struct http_reply *r
 		f->trace, *f->correlation ? ", correlation id " : "", f->correlation);
 	set_ids(c, r, o);
 	return v;
-}
-
-// RFC 6749 section 5.2 and Entra's own. Any other is a mistake in the request: CMK_MISCONFIGURED.
-static const struct {
-	const char *error;
-	enum cmk_verdict verdict;
-} errors[] = {
-	{"invalid_client", CMK_DENIED},	     // the credential is wrong, has ended or was removed
-	{"unauthorized_client", CMK_DENIED}, // no such application, or disabled
-	{"invalid_grant", CMK_DENIED},	     // an assertion that is no longer trusted, or a policy
-	{"temporarily_unavailable", CMK_UNREACHABLE},
-	{"server_error", CMK_UNREACHABLE},
-};
-
-static enum cmk_verdict by_error(const char *error)
-{
-	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
-		if (strcmp(error, errors[i].error) == 0)
-			return errors[i].verdict;
-	return CMK_MISCONFIGURED;
 }
 
 static bool is_not_now(int status)
@@ -147,26 +175,9 @@ enum cmk_verdict cred_reply_entra(
 	if (is_not_now(r->status))
 		return not_now(c, r, o);
 	read_refusal(c, r, &f);
-	if (!*f.error)
+	if (!f.has_error)
 		return not_now(c, r, o);
-	enum cmk_verdict v = by_error(f.error);
-	return refused(c, r, &f, v, advice(v), o);
-}
-
-// A managed identity service has one code for everything; these are how each says that the identity
-// is not assigned (any more): IMDS, App Service, App Service 2017.
-static const char *const unassigned[] = {
-	"Identity not found",
-	"No User Assigned or Delegated Managed Identity found",
-	"No MSI found for specified",
-};
-
-static bool is_unassigned(const char *text)
-{
-	for (size_t i = 0; i < sizeof(unassigned) / sizeof(*unassigned); i++)
-		if (strcasestr(text, unassigned[i]))
-			return true;
-	return false;
+	return refused(c, r, &f, f.verdict, advice(f.verdict), o);
 }
 
 enum cmk_verdict cred_reply_managed(
@@ -178,17 +189,17 @@ enum cmk_verdict cred_reply_managed(
 	if (is_not_now(r->status) || r->status == 404 || r->status == 410)
 		return not_now(c, r, o);
 	read_refusal(c, r, &f);
-	if (!*f.error && !*f.text)
+	if (!f.has_error && !f.has_text)
 		return not_now(c, r, o);
-	if (is_unassigned(f.text))
+	if (f.unassigned)
 		return refused(c, r, &f, CMK_DENIED,
 			"assign it to this machine; if it was assigned again just now, that can "
 			"take some minutes",
 			o);
-	enum cmk_verdict v = by_error(f.error);
-	return refused(c, r, &f, v,
-		v == CMK_MISCONFIGURED ? "name the identity by client id, object id or resource id "
-					 "if there are several"
-				       : advice(v),
+	return refused(c, r, &f, f.verdict,
+		f.verdict == CMK_MISCONFIGURED
+			? "name the identity by client id, object id or resource id if there are "
+			  "several"
+			: advice(f.verdict),
 		o);
 }

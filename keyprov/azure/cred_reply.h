@@ -23,6 +23,10 @@ enum cmk_verdict cred_reply_entra(
 enum cmk_verdict cred_reply_managed(
 	const struct cred *c, struct http_reply *r, struct azure_outcome *o);
 
+// Whether a text holds a secret that we sign in with, in any way of writing it, or what looks like
+// one: it is not to be shown.
+bool cred_is_echo(const struct cred *c, const char *text);
+
 // Unix seconds, or a date as App Service writes it ("1/31/2027 11:05:09 PM +00:00") or RFC 3339 in
 // UTC. 0 if it is neither.
 int64_t cred_reply_date(const char *text);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 int cred_text_new(
@@ -104,16 +103,17 @@ int cred_text_read_fd(struct cred_text *t, int fd)
 	}
 }
 
-int cred_text_read(struct cred_text *t, const char *what, const char *path, struct kp_err *err)
+int cred_text_read(struct cred_text *t, enum azure_file kind, const char *what, const char *path,
+	struct kp_err *err)
 {
-	struct stat st;
 	// O_NONBLOCK: somebody else's FIFO must not hold us up.
 	autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return kp_fail(
 			err, errno, "%s %s: cannot open the file: %s", what, path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return kp_fail(err, EINVAL, "%s %s: must be a regular file", what, path);
+	const char *why = azure_file_unfit(fd, kind);
+	if (why)
+		return kp_fail(err, EINVAL, "%s %s: %s", what, path, why);
 	int ret = cred_text_read_fd(t, fd);
 	if (ret == -EFBIG)
 		return kp_fail(

@@ -4,6 +4,7 @@
 #ifndef CMK_AZURE_CRED_TEXT_H
 #define CMK_AZURE_CRED_TEXT_H
 
+#include "azure_file.h"
 #include "kp_err.h"
 #include "kp_scope.h"
 
@@ -34,10 +35,10 @@ void cred_text_add_base64url(struct cred_text *t, const void *data, size_t len);
 void cred_text_add_field(struct cred_text *t, const char *name, const char *value);
 int cred_text_check(const struct cred_text *t, struct kp_err *err) must_use; // -EMSGSIZE if full
 
-// The whole of a regular file, whose size is bounded by the text's room. -errno with a sentence
-// that begins with what it is ("client certificate") and its path.
-int cred_text_read(
-	struct cred_text *t, const char *what, const char *path, struct kp_err *err) must_use;
+// The whole of a file that is fit for its kind, whose size is bounded by the text's room. -errno
+// with a sentence that begins with what it is ("client certificate") and its path.
+int cred_text_read(struct cred_text *t, enum azure_file kind, const char *what, const char *path,
+	struct kp_err *err) must_use;
 // The same for an open file, without a sentence.
 int cred_text_read_fd(struct cred_text *t, int fd) must_use;
 void cred_text_trim(struct cred_text *t); // takes white space off the end

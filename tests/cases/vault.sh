@@ -35,7 +35,7 @@ stop_vault() {
 
 # vault ACTION [NAME=VALUE]...: asks it for an action; the result goes to standard output.
 vault() {
-	cmkdisk-vault do --state "$VAULT_STATE" "$@"
+	cmkdisk-vault "do" --state "$VAULT_STATE" "$@"
 }
 
 # with_policy JQ-FILTER: SET is a copy of the ready-made key set, changed: '.cmkdisk.interval = "1s"'.

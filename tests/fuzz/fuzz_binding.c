@@ -31,5 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(b.wrapped_len == again.wrapped_len &&
 		!memcmp(b.wrapped, again.wrapped, b.wrapped_len));
 	assert(!memcmp(b.digest, again.digest, sizeof(b.digest)));
+	assert(!memcmp(b.id, again.id, sizeof(b.id)));
+	assert(b.replaces_count == again.replaces_count &&
+		!memcmp(b.replaces, again.replaces, sizeof(b.replaces)));
 	return 0;
 }

@@ -54,6 +54,7 @@ int main(int argc, char **argv)
 	rig_begin(&r);
 	r.binding.wrapped_len = 40;
 	(void)snprintf(r.binding.alg, sizeof(r.binding.alg), "A256KW");
+	r.binding.replaces_count = 2;
 	rig_create(&r);
 	json = luks2_json(r.path);
 	return put(argv[1], "header", "disk", json) || put_tokens(argv[1], json);

@@ -199,7 +199,7 @@ def ours_lines(alone):
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as f:
         model = next((l.split(":")[1].strip() for l in f if l.startswith("model name")), os.uname().machine)
-    return f"{os.cpu_count()} x {model}, Linux {os.uname().release}"
+    return f"{os.cpu_count()} x {model}, Linux {systems.kernel()}"
 
 
 def parse(argv):

@@ -271,7 +271,7 @@ def main():
         if vault:
             vault.stop()
         subprocess.run(["rm", "-rf", "--one-file-system", where], check=False)
-    print(f"{os.cpu_count()} cores, Linux {os.uname().release}, load {load:.1f} at the start.")
+    print(f"{os.cpu_count()} cores, Linux {systems.kernel()}, load {load:.1f} at the start.")
     if load > 1:
         print("The machine was not quiet: the times are too long.")
     print("\n".join(lines(a, times, asks, crowd)))

@@ -15,6 +15,11 @@ class Unavailable(Exception):
     """This system cannot run here; the text says why, for the table."""
 
 
+def kernel():
+    """Major and minor alone: the rest says who built it."""
+    return ".".join(os.uname().release.split(".")[:2])
+
+
 def run(*argv):
     """Runs a command that must succeed; its output is shown only if it does not."""
     # Into a file, not a pipe: a daemon that keeps its standard error open would hold the pipe.

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -35,10 +36,17 @@ void made_free(struct made *m)
 	X509_free(m->cert);
 }
 
-void put_pem(const char *path, EVP_PKEY *key, X509 *const certs[], const char *password)
+static FILE *open_private(const char *path)
 {
 	FILE *f = fopen(path, "w");
 	assert_non_null(f);
+	assert_int_equal(fchmod(fileno(f), 0600), 0);
+	return f;
+}
+
+void put_pem(const char *path, EVP_PKEY *key, X509 *const certs[], const char *password)
+{
+	FILE *f = open_private(path);
 	for (; *certs; certs++)
 		assert_true(PEM_write_X509(f, *certs));
 	if (key)
@@ -49,9 +57,8 @@ void put_pem(const char *path, EVP_PKEY *key, X509 *const certs[], const char *p
 
 void put_pkcs12(const char *path, struct made *m, STACK_OF(X509) * chain, const char *password)
 {
-	FILE *f = fopen(path, "w");
+	FILE *f = open_private(path);
 	PKCS12 *p = PKCS12_create(password, "name", m->key, m->cert, chain, 0, 0, 0, 0, 0);
-	assert_non_null(f);
 	assert_non_null(p);
 	assert_true(i2d_PKCS12_fp(f, p));
 	PKCS12_free(p);

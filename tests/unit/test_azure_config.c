@@ -253,6 +253,11 @@ static void a_secret_comes_from_a_private_file_only(void **state)
 	refused(w, config, "chmod 600");
 	put(w, SECRET, 0604);
 	refused(w, config, "chmod 600");
+	if (geteuid() == 0) {
+		put(w, SECRET, 0600);
+		assert_int_equal(chown(w->path, 65534, (gid_t)-1), 0);
+		refused(w, config, "belongs to another user");
+	}
 	put(w, "\n", 0600);
 	refused(w, config, "no text");
 	(void)unlink(w->path);

@@ -164,7 +164,7 @@ static void the_largest_reply_is_taken_and_a_larger_one_is_not(void **state)
 	body[HTTP_REPLY_MAX] = 'x';
 	body[HTTP_REPLY_MAX + 1] = '\0';
 	http_script_reply(w->script, 200, "", body);
-	require_failure(get(w), HTTP_TOO_LARGE, "more than 65535 bytes");
+	require_failure(get(w), HTTP_TOO_LARGE, "has 64 KiB or more");
 	free(body);
 }
 
@@ -339,6 +339,25 @@ static void retry_after_is_seconds_or_a_date_and_bounded(void **state)
 	}
 }
 
+static void challenges_are_taken_up_to_a_bound(void **state)
+{
+	struct world *w = *state;
+	static char headers[64 * 300];
+	size_t n = 0;
+	for (int i = 0; i < 60; i++)
+		n += (size_t)snprintf(headers + n, sizeof(headers) - n,
+			"WWW-Authenticate: Bearer a=\"%0250d\"\r\n", i);
+	http_script_reply(w->script, 401, headers, "{}");
+	const struct http_reply *r = get(w);
+	assert_int_equal(r->failure, HTTP_OK);
+	assert_in_range(strlen(r->www_authenticate), 60 * 250, 16 * 1024);
+	for (int i = 0; i < 10; i++)
+		n += (size_t)snprintf(headers + n, sizeof(headers) - n,
+			"WWW-Authenticate: Bearer a=\"%0250d\"\r\n", i);
+	http_script_reply(w->script, 401, headers, "{}");
+	require_failure(get(w), HTTP_TOO_LARGE, "more than 16 KiB of WWW-Authenticate");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -358,6 +377,7 @@ int main(void)
 		TEST(a_handshake_that_hangs_ends_at_the_deadline),
 		TEST(a_proxy_that_refuses_or_is_away_is_named_without_its_password),
 		TEST(a_managed_identity_and_loopback_are_asked_by_no_proxy),
+		TEST(challenges_are_taken_up_to_a_bound),
 		TEST(other_schemes_and_plain_http_are_refused_unasked),
 		cmocka_unit_test(retry_after_is_seconds_or_a_date_and_bounded),
 	};

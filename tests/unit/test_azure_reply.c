@@ -62,6 +62,18 @@ static const struct row rows[] = {
 	{UNWRAP, 403, JSON,
 		"{\"error\":{\"code\":\"Forbidden\",\"message\":\"m\",\"innererror\":null}}",
 		CMK_DENIED, CMK_REASON_FORBIDDEN, "'m'"},
+	{UNWRAP, 403, JSON, ERROR("AccessDenied", "older form"), CMK_DENIED, CMK_REASON_FORBIDDEN,
+		"'older form'"},
+	{UNWRAP, 403, JSON, ERROR("WAFBlocked", "by rule 7"), CMK_UNREACHABLE, CMK_REASON_NONE,
+		"not a vault's own answer"},
+	{UNWRAP, 403, JSON,
+		"{\"error\":{\"code\":\"RequestBlocked\",\"message\":\"m\",\"innererror\":"
+		"{\"code\":\"KeyDisabled\"}}}",
+		CMK_UNREACHABLE, CMK_REASON_NONE, "403 RequestBlocked"},
+	{UNWRAP, 401, JSON, ERROR("AuthenticationRequired", "sign in at the gateway"),
+		CMK_UNREACHABLE, CMK_REASON_NONE, "proxy"},
+	{UNWRAP, 401, JSON, ERROR("Other", "AKV10001: Malformed token"), CMK_DENIED,
+		CMK_REASON_IDENTITY, "AKV10001"},
 	{UNWRAP, 403, "text/html", HTML, CMK_UNREACHABLE, CMK_REASON_NONE, "text/html"},
 	{UNWRAP, 403, "text/html", INNER("KeyDisabled", "x"), CMK_UNREACHABLE, CMK_REASON_NONE,
 		"not a vault's own answer"},
@@ -122,8 +134,8 @@ struct result {
 	bool tree;
 };
 
-static struct result judge(const struct row *row, const struct azure_config *config,
-	const char *retry_after, enum http_failure failure)
+static struct result judge_with(const struct row *row, const struct azure_config *config,
+	const char *retry_after, enum http_failure failure, const char *challenge)
 {
 	static const char *const names[] = {"wrapKey", "unwrapKey", "get"};
 	const struct azure_asked asked = {.operation = names[row->op],
@@ -136,6 +148,7 @@ static struct result judge(const struct row *row, const struct azure_config *con
 		.request_id = "req-7",
 		.body = strdup(row->body),
 		.len = strlen(row->body),
+		.www_authenticate = challenge ? strdup(challenge) : NULL,
 		.err = {"what the network said"}};
 	struct result r = {.tree = false};
 	scoped(kp_json_free) struct kp_json *tree = NULL;
@@ -146,7 +159,14 @@ static struct result judge(const struct row *row, const struct azure_config *con
 	assert_int_equal(v == CMK_GRANTED, tree != NULL);
 	kp_json_free(&tree);
 	free(reply.body);
+	free(reply.www_authenticate);
 	return r;
+}
+
+static struct result judge(const struct row *row, const struct azure_config *config,
+	const char *retry_after, enum http_failure failure)
+{
+	return judge_with(row, config, retry_after, failure, NULL);
 }
 
 static void every_known_answer_has_its_verdict_reason_and_sentence(void **state)
@@ -172,6 +192,38 @@ static void every_known_answer_has_its_verdict_reason_and_sentence(void **state)
 		require_text(r.o.err.text, status);
 		require_text(r.o.err.text, "request req-7");
 		assert_in_range(strlen(r.o.err.text), 1, 500);
+	}
+}
+
+static void only_a_vaults_own_challenge_refuses_the_identity(void **state)
+{
+	(void)state;
+	struct azure_config config = plain_config();
+	static const struct {
+		const char *header;
+		enum cmk_verdict verdict;
+	} challenges[] = {
+		{"Bearer authorization=\"https://login.microsoftonline.com/x\", "
+		 "resource=\"https://vault.azure.net\"",
+			CMK_DENIED},
+		{"Bearer realm=\"\", error=\"insufficient_claims\", claims=\"eyJhIjoxfQ==\"",
+			CMK_DENIED},
+		{"Bearer realm=\"the gateway\"", CMK_UNREACHABLE},
+		{"Negotiate", CMK_UNREACHABLE},
+		{"Negotiate YIIB", CMK_UNREACHABLE},
+		{"Basic realm=\"the gateway\"", CMK_UNREACHABLE},
+		{"", CMK_UNREACHABLE},
+	};
+	const struct row html = {.op = UNWRAP, .status = 401, .type = "text/html", .body = HTML};
+	const struct row empty = {.op = UNWRAP, .status = 401, .type = "", .body = ""};
+	for (size_t i = 0; i < sizeof(challenges) / sizeof(*challenges); i++) {
+		const char *header = challenges[i].header;
+		struct result a = judge_with(&html, &config, "", HTTP_OK, header);
+		struct result b = judge_with(&empty, &config, "", HTTP_OK, header);
+		if (a.o.verdict != challenges[i].verdict || b.o.verdict != challenges[i].verdict)
+			fail_msg("%s: %d, %d", header, a.o.verdict, b.o.verdict);
+		if (a.o.verdict == CMK_DENIED)
+			assert_int_equal(a.o.reason, CMK_REASON_IDENTITY);
 	}
 }
 
@@ -244,7 +296,9 @@ static void the_vaults_wish_to_be_left_alone_is_passed_on(void **state)
 	assert_int_equal(
 		judge(&down, &config, "Fri, 15 Jan 2027 08:00:30 GMT", HTTP_OK).o.retry_after_ms,
 		30000);
-	assert_int_equal(judge(&busy, &config, "", HTTP_OK).o.retry_after_ms, 0);
+	// A second when it does not say; no such wish when it is down.
+	assert_int_equal(judge(&busy, &config, "", HTTP_OK).o.retry_after_ms, 1000);
+	assert_int_equal(judge(&down, &config, "", HTTP_OK).o.retry_after_ms, 0);
 	assert_int_equal(judge(&denied, &config, "12", HTTP_OK).o.retry_after_ms, 0);
 }
 
@@ -252,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_known_answer_has_its_verdict_reason_and_sentence),
+		cmocka_unit_test(only_a_vaults_own_challenge_refuses_the_identity),
 		cmocka_unit_test(an_identity_is_named_where_a_right_is_missing),
 		cmocka_unit_test(network_rules_count_as_the_configuration_says),
 		cmocka_unit_test(an_unknown_host_or_vault_counts_as_the_configuration_says),

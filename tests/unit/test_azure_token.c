@@ -3,6 +3,8 @@
 // tenant, and what its refusals come to.
 #include "token_rig.h"
 
+#include <sys/stat.h>
+
 static void a_client_secret_is_posted_to_the_tenants_token_url(void **state)
 {
 	struct token_rig *r = *state;
@@ -272,7 +274,7 @@ static void entras_refusals_become_verdicts_by_their_code(void **state)
 			"{\"error\":\"invalid_client\",\"error_description\":\"AADSTS1: "
 			"no.\\r\\nTrace\","
 			"\"trace_id\":\"T-1\",\"correlation_id\":\"C-1\"}",
-			CMK_DENIED, "; it says: AADSTS1: no., trace id T-1, correlation id C-1"},
+			CMK_DENIED, "; it says: AADSTS1: no, trace id T-1, correlation id C-1"},
 		{400, "{\"error\":\"unauthorized_client\"}", CMK_DENIED, "unauthorized_client"},
 		{400, "{\"error\":\"invalid_grant\"}", CMK_DENIED, "invalid_grant"},
 		{400, "{\"error\":\"invalid_request\"}", CMK_MISCONFIGURED, "invalid_request"},
@@ -304,21 +306,23 @@ static void entras_refusals_become_verdicts_by_their_code(void **state)
 	}
 }
 
-static void a_service_that_repeats_our_secret_does_not_bring_it_into_the_sentence(void **state)
+static void a_token_file_that_others_may_write_is_refused(void **state)
 {
 	struct token_rig *r = *state;
-	use_secret(r);
+	r->id->tenant_id = TENANT;
+	r->id->client_id = CLIENT;
+	r->id->token_file = r->file;
+	put_file(r, r->file, "an.assertion.x\n");
 	start(r, CMK_GRANTED);
-	PLAN(r, 401,
-		"{\"error\":\"invalid_client\",\"error_description\":\"" SECRET " is wrong\"}");
-	assert_null(get(r));
-	require_unsaid(r, SECRET);
-	PLAN_FAILURE(r, HTTP_TLS);
-	assert_null(get(r));
-	require_verdict(r, CMK_UNREACHABLE, "the line is dead");
-	PLAN_FAILURE(r, HTTP_REFUSED_URL);
-	assert_null(get(r));
-	require_verdict(r, CMK_MISCONFIGURED, "the line is dead");
+	static const mode_t bad[] = {0620, 0602, 0666};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(chmod(r->file, bad[i]), 0);
+		assert_null(get(r));
+		require_verdict(r, CMK_MISCONFIGURED, "chmod go-w it");
+	}
+	assert_int_equal(chmod(r->file, 0644), 0);
+	PLAN(r, 200, GRANT("1", "3600"));
+	assert_string_equal(get(r), TOKEN("1"));
 }
 
 #define T(x) cmocka_unit_test_setup_teardown(x, token_rig_setup, token_rig_teardown)
@@ -338,7 +342,7 @@ int main(void)
 		T(claims_are_merged_with_our_capability),
 		T(a_workloads_token_file_is_read_again_for_each_request),
 		T(entras_refusals_become_verdicts_by_their_code),
-		T(a_service_that_repeats_our_secret_does_not_bring_it_into_the_sentence),
+		T(a_token_file_that_others_may_write_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,7 @@ static void the_key_file_is_read_and_sent_back(void **state)
 		assert_string_equal(r->asked[i].method, "GET");
 		assert_string_equal(r->asked[i].url, URL);
 		assert_true(r->asked[i].direct);
+		assert_true(r->asked[i].this_host);
 		require_header(&r->asked[i], "Metadata: true");
 	}
 	assert_string_equal(r->asked[0].headers[1], "");

@@ -9,6 +9,8 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 // Keys take long to make; the tests share two.
 static EVP_PKEY *key(int i)
@@ -244,6 +246,30 @@ static void each_file_that_cannot_be_used_is_told_apart(void **state)
 	require_verdict(r, CMK_MISCONFIGURED, "regular file");
 }
 
+static void a_private_key_that_others_may_use_is_refused(void **state)
+{
+	struct token_rig *r = *state;
+	static const mode_t bad[] = {0640, 0604, 0620, 0602, 0644};
+	__attribute__((cleanup(made_free))) struct made a = make(key(0), "a");
+	put_pem(r->file, a.key, (X509 *[]){a.cert, NULL}, NULL);
+	prepare(r);
+	r->planned = 0;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(chmod(r->file, bad[i]), 0);
+		assert_null(get(r));
+		require_verdict(r, CMK_MISCONFIGURED, "chmod 600 it");
+	}
+	assert_int_equal(chmod(r->file, 0400), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(r->file, 65534, (gid_t)-1), 0);
+		assert_null(get(r));
+		require_verdict(r, CMK_MISCONFIGURED, "belongs to another user");
+		assert_int_equal(chown(r->file, 0, (gid_t)-1), 0);
+	}
+	prepare(r);
+	require_assertion(r, a.cert);
+}
+
 #define T(x) cmocka_unit_test_setup_teardown(x, token_rig_setup, token_rig_teardown)
 
 int main(void)
@@ -254,6 +280,7 @@ int main(void)
 		T(the_chain_is_sent_only_if_wanted),
 		T(pkcs12_is_read_with_and_without_a_password),
 		T(a_wrong_or_missing_password_is_told),
+		T(a_private_key_that_others_may_use_is_refused),
 		T(each_file_that_cannot_be_used_is_told_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a token source knew is nowhere in the process once it is closed: no token, client secret,
-// assertion or private key, also not where libcurl and OpenSSL had it. Another process plays the
-// token service, so that its copies are not found here.
+// assertion or private key, also not where libcurl and OpenSSL had it. The same for one request.
+// Another process plays the token service, so that its copies are not found here.
 #include "made_cert.h"
 #include "memscan.h"
 #include "provider_host.h"
@@ -208,6 +208,55 @@ static void a_token_and_the_client_secret_leave_no_trace(void **state)
 	assert_int_equal(memscan_count(&secret), 0);
 }
 
+// What a deep function that handled a text may leave behind when it returns.
+static __attribute__((noinline)) void leave_on_stack(const char *text)
+{
+	volatile char room[48 * 1024];
+	for (size_t i = 0; i < sizeof(room); i++)
+		room[i] = text[i % CHARS];
+}
+
+// As calls of a vault carry a token, and wrapping a data key.
+static void a_requests_header_and_body_leave_no_trace(void **state)
+{
+	struct world *w = *state;
+	const struct cmk_host *host = &w->host.api;
+	char *sent[2], url[64];
+	struct masked needle[2];
+	struct http_reply reply;
+	struct news news;
+	for (int i = 0; i < 2; i++) {
+		static const char name[] = "Authorization: Bearer ";
+		sent[i] = host->secret_alloc(host, sizeof(name) + CHARS);
+		memcpy(sent[i], name, sizeof(name));
+		make_text(sent[i] + sizeof(name) - 1);
+		mask(&needle[i], (uint8_t *)sent[i] + sizeof(name) - 1 + CHARS - NEEDLE, NEEDLE);
+	}
+	open_tokens(w, (const char *const[]){"AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c",
+			       "AZURE_CLIENT_SECRET=not used", NULL});
+	(void)snprintf(url, sizeof(url), "%s/keys/k", w->config.identity.authority_host);
+	const struct http_request q = {.method = "POST",
+		.url = url,
+		.headers = {"Accept: application/json", sent[0]},
+		.body = sent[1],
+		.body_len = strlen(sent[1])};
+	leave_on_stack(sent[0] + strlen(sent[0]) - CHARS);
+	assert_true(memscan_count(&needle[0]) > 100);
+	leave_on_stack(sent[0] + strlen(sent[0]) - CHARS);
+	http_do(w->http, &q, &reply);
+	assert_int_equal(reply.status, 200);
+	assert_int_equal(read(w->news, &news, sizeof(news)), sizeof(news));
+	assert_int_equal(memscan_count(&news.token), 1); // the reply's body
+	http_reply_end(w->http, &reply);
+	assert_int_equal(memscan_count(&news.token), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(memscan_count(&needle[i]), 1); // our own
+		host->secret_free(host, sent[i]);
+		assert_int_equal(memscan_count(&needle[i]), 0);
+	}
+	close_tokens(w);
+}
+
 enum { BYTES, WORDS, FORMS }; // as numbers are written, and as OpenSSL computes with them
 
 static void mask_prime(const EVP_PKEY *key, struct masked form[FORMS])
@@ -272,6 +321,7 @@ static void a_private_key_and_its_assertion_leave_no_trace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(a_requests_header_and_body_leave_no_trace),
 		T(a_token_and_the_client_secret_leave_no_trace),
 		T(a_private_key_and_its_assertion_leave_no_trace),
 	};

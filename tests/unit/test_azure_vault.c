@@ -21,6 +21,46 @@ static void opening_asks_nothing(void **state)
 	assert_int_equal(tokens->asked, 0);
 }
 
+static void require_not_opened(const char *url, const char *azure)
+{
+	static const char secret[] = "AZURE_CLIENT_SECRET=never-to-be-sent";
+	static const char *const environment[] = {
+		"AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", secret, NULL};
+	struct azure_world *w = &azure_world;
+	char config[400];
+	(void)snprintf(config, sizeof(config), "{\"cmkdisk\":{\"azure\":{%s}}}", azure);
+	const struct cmk_key_ref ref = {.struct_size = sizeof(ref),
+		.key_url = url,
+		.config = config,
+		.disk = "data",
+		.environment = environment};
+	void *key = NULL;
+	require_said(w->prov->open(&w->host.api, &ref, &key), CMK_MISCONFIGURED, CMK_REASON_NONE,
+		"is not asked");
+	assert_null(key);
+	assert_int_equal(http_script_connections(w->script), 0);
+	assert_int_equal(tokens->asked, 0);
+	require_no_text(w->log, secret);
+}
+
+static void plain_http_is_refused_before_anything_is_sent(void **state)
+{
+	(void)state;
+	char url[200];
+	(void)snprintf(url, sizeof(url), "%s/keys/k", azure_world.origin);
+	require_not_opened(url, "");
+	require_not_opened(url, "\"httpLoopback\":true");
+	require_not_opened(url, "\"vaultSuffixes\":[\"vault.localhost\"]");
+	require_not_opened(url, "\"vaultSuffixes\":[\"vault.localhost\"],\"httpLoopback\":false");
+	require_not_opened("http://contoso.vault.azure.net/keys/k", "\"httpLoopback\":true");
+	require_not_opened("http://contoso.vault.example.org/keys/k",
+		"\"vaultSuffixes\":[\"vault.example.org\"],\"httpLoopback\":true");
+	require_not_opened("http://127.0.0.1.example.org/keys/k",
+		"\"vaultSuffixes\":[\"example.org\"],\"httpLoopback\":true");
+	// By https as ever: what allows a host to be asked is its name.
+	require_not_opened("https://contoso.vault.example.org/keys/k", "\"httpLoopback\":true");
+}
+
 static void the_first_request_carries_neither_token_nor_body(void **state)
 {
 	(void)state;
@@ -312,6 +352,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(opening_asks_nothing),
+		TEST(plain_http_is_refused_before_anything_is_sent),
 		TEST(the_first_request_carries_neither_token_nor_body),
 		TEST(each_request_says_who_asks_and_has_an_id_of_its_own),
 		TEST(the_challenge_is_asked_for_once),

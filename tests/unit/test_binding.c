@@ -2,6 +2,7 @@
 // The binding token: what is written is read again, and nothing else is.
 #include "binding.h"
 
+#include "mac.h"
 #include "scope.h"
 
 // clang-format off
@@ -23,6 +24,12 @@
 #define DIGEST "\"digest\":\"" D32 "\""
 #define CREATED "\"created\":1700000000"
 #define HEAD "\"type\":\"cmkdisk\",\"version\":1"
+#define D32_1 "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define FIVE "\"" D32 "\",\"" D32 "\",\"" D32 "\",\"" D32 "\",\"" D32 "\""
+#define TEN FIVE "," FIVE
+#define WITH(replaces)                                                                    \
+	"{" HEAD "," SLOTS "," URL "," VERSION "," ALG "," WRAPPED "," DIGEST "," CREATED \
+	",\"replaces\":" replaces "}"
 #define GOOD "{" HEAD "," SLOTS "," URL "," VERSION "," ALG "," WRAPPED "," DIGEST "," CREATED "}"
 
 static int parse(const char *text, struct binding *b, struct errmsg *err)
@@ -45,6 +52,10 @@ static void what_is_printed_is_read_again(void **state)
 	for (size_t i = 0; i < b.wrapped_len; i++)
 		b.wrapped[i] = (uint8_t)(i * 7);
 	memset(b.digest, 0xfe, sizeof(b.digest));
+	b.replaces_count = BINDING_REPLACES_MAX;
+	for (size_t i = 0; i < b.replaces_count; i++)
+		memset(b.replaces[i], (int)i + 1, sizeof(b.replaces[i]));
+	assert_int_equal(sha256(b.wrapped, b.wrapped_len, b.id), 0);
 	assert_int_equal(binding_print(&b, &text), 0);
 	assert_int_equal(parse(text, &again, &err), 0);
 	assert_memory_equal(&b, &again, sizeof(b));
@@ -70,9 +81,78 @@ static void a_good_token_is_read_and_unknown_members_are_ignored(void **state)
 		0);
 }
 
+static void what_it_replaces_is_read_and_need_not_be_there(void **state)
+{
+	(void)state;
+	struct binding b;
+	struct errmsg err;
+	assert_int_equal(parse(GOOD, &b, &err), 0);
+	assert_int_equal(b.replaces_count, 0);
+	char *text autofree = NULL;
+	assert_int_equal(binding_print(&b, &text), 0);
+	assert_null(strstr(text, "replaces")); // as it was before there was such a member
+	assert_int_equal(parse(WITH("[\"" D32 "\",\"" D32_1 "\"]"), &b, &err), 0);
+	assert_int_equal(b.replaces_count, 2);
+	assert_int_equal(b.replaces[1][0], 4);
+}
+
+static void one_replaces_another_by_its_id(void **state)
+{
+	(void)state;
+	struct binding old, new;
+	struct errmsg err;
+	assert_int_equal(parse(GOOD, &old, &err), 0);
+	assert_int_equal(parse(GOOD, &new, &err), 0);
+	assert_false(binding_replaces(&new, &old));
+	new.replaces_count = 2;
+	memcpy(new.replaces[1], old.id, sizeof(old.id));
+	assert_true(binding_replaces(&new, &old));
+	assert_false(binding_replaces(&old, &new));
+	old.id[31] ^= 1;
+	assert_false(binding_replaces(&new, &old));
+}
+
+// Bit j of replaces[i] means that i replaces j.
+static void demand_order(const unsigned *replaces, size_t count, const char *expected)
+{
+	struct binding all[4] = {{.token = 0}};
+	size_t order[4];
+	char got[8] = "";
+	for (size_t i = 0; i < count; i++) {
+		all[i].id[0] = (uint8_t)(i + 1);
+		for (size_t j = 0; j < count; j++)
+			if (replaces[i] & 1u << j)
+				all[i].replaces[all[i].replaces_count++][0] = (uint8_t)(j + 1);
+	}
+	binding_order(all, count, order);
+	for (size_t i = 0; i < count; i++)
+		got[i] = (char)('0' + order[i]);
+	assert_string_equal(got, expected);
+}
+
+static void whoever_replaces_others_comes_before_them(void **state)
+{
+	(void)state;
+	demand_order((unsigned[]){0, 0, 0}, 3, "012");
+	demand_order((unsigned[]){0, 1, 0}, 3, "102");
+	demand_order((unsigned[]){0, 1, 2}, 3, "210"); // a chain
+	demand_order((unsigned[]){0, 1, 1, 0}, 4, "1203");
+	demand_order((unsigned[]){2, 1, 0}, 3, "201"); // each other
+	demand_order((unsigned[]){1, 0}, 2, "01");     // itself
+	demand_order((unsigned[]){0}, 1, "0");
+}
+
 static const struct {
 	const char *text, *said;
 } bad[] = {
+	{WITH("\"" D32 "\""), "\"replaces\""},
+	{WITH("{}"), "\"replaces\""},
+	{WITH("null"), "\"replaces\""},
+	{WITH("[]"), "\"replaces\""},
+	{WITH("[7]"), "\"replaces\""},
+	{WITH("[\"QUJD\"]"), "\"replaces\""},
+	{WITH("[\"" D32 "\",\"" W40 "\"]"), "\"replaces\""},
+	{WITH("[" TEN "," TEN "," TEN "]"), "\"replaces\""},
 	{"", "not JSON"},
 	{"[]", "\"type\""},
 	{"{\"type\":\"cmkdisk\"", "not JSON"},
@@ -142,7 +222,7 @@ static void no_prefix_of_a_good_token_is_accepted(void **state)
 	assert_int_equal(binding_parse(0, GOOD, sizeof(GOOD) - 1, &b, &err), 0);
 }
 
-static void two_bindings_are_the_same_only_in_every_member(void **state)
+static void two_bindings_are_the_same_only_in_every_member_but_what_they_replace(void **state)
 {
 	(void)state;
 	struct binding good;
@@ -162,6 +242,9 @@ static void two_bindings_are_the_same_only_in_every_member(void **state)
 		b.digest[0] ^= (uint8_t)(i == 8);
 		assert_false(binding_same(&good, &b));
 	}
+	struct binding b = good;
+	b.replaces_count = 1;
+	assert_true(binding_same(&good, &b));
 }
 
 int main(void)
@@ -171,7 +254,11 @@ int main(void)
 		cmocka_unit_test(a_good_token_is_read_and_unknown_members_are_ignored),
 		cmocka_unit_test(every_defect_has_its_sentence),
 		cmocka_unit_test(no_prefix_of_a_good_token_is_accepted),
-		cmocka_unit_test(two_bindings_are_the_same_only_in_every_member),
+		cmocka_unit_test(
+			two_bindings_are_the_same_only_in_every_member_but_what_they_replace),
+		cmocka_unit_test(what_it_replaces_is_read_and_need_not_be_there),
+		cmocka_unit_test(one_replaces_another_by_its_id),
+		cmocka_unit_test(whoever_replaces_others_comes_before_them),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

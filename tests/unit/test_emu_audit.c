@@ -77,7 +77,8 @@ static char *logged(const struct audit_event *first, const struct audit_event *s
 static void a_record_has_the_services_members(void **state)
 {
 	(void)state;
-	const struct audit_event e = event("KeyUnwrap", 403);
+	struct audit_event e = event("KeyUnwrap", 403);
+	e.answer_id = "44444444-4444-4444-4444-444444444444";
 	autofree char *line = logged(&e, NULL);
 	scoped(kp_json_free) struct kp_json *j = NULL;
 	assert_int_equal(line[strlen(line) - 1], '\n');
@@ -102,6 +103,7 @@ static void a_record_has_the_services_members(void **state)
 	assert_int_equal(status, 403);
 	assert_string_equal(kp_json_str(p, "clientInfo"), "cmkdisk \"d1\"");
 	assert_string_equal(kp_json_str(p, "id"), e.id);
+	assert_string_equal(kp_json_str(p, "requestId"), e.answer_id);
 	assert_string_equal(kp_json_str(p, "requestUri"),
 		"https://contoso.vault.localhost:8443/keys/k/v/unwrapkey?api-version=7.4");
 	const struct kp_json *claim = kp_json_get(kp_json_get(j, "identity"), "claim");

@@ -282,15 +282,59 @@ static void wrong_arguments_are_told(void **state)
 		"{\"kind\":\"latency\",\"delay\":\"soon\"}",
 		"{\"kind\":\"latency\",\"delay\":\"2d\"}", "{\"kind\":\"status\",\"count\":0}",
 		"{\"kind\":\"status\",\"match\":3}", "{\"kind\":\"status\",\"match\":{\"key\":3}}",
-		"{\"kind\":\"status\",\"for\":[]}"};
+		"{\"kind\":\"status\",\"for\":[]}",
+		"{\"kind\":\"status\",\"match\":{\"op\":\"KeyUnwrap\"}}",
+		"{\"kind\":\"status\",\"match\":{\"operation\":\"KeyUnwarp\"}}",
+		"{\"kind\":\"status\",\"match\":{\"operation\":\"Key\"}}",
+		"{\"kind\":\"status\",\"match\":{\"endpoint\":\"login\"}}",
+		"{\"kind\":\"status\",\"match\":{\"vault\":\"\"}}",
+		"{\"kind\":\"status\",\"match\":{\"key\":null}}"};
 	scoped(faults_free) struct faults *f = with(1, NULL);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct kp_err err = {""};
 		if (do_it(f, "add", bad[i], NULL, &err) != -EINVAL || strlen(err.text) < 15)
 			fail_msg("%s: %s", bad[i], err.text);
 	}
+	// What there is instead is told.
+	struct kp_err err = {""};
+	assert_int_equal(
+		do_it(f, "add", "{\"kind\":\"hang\",\"match\":{\"operation\":\"KeyUnwarp\"}}", NULL,
+			&err),
+		-EINVAL);
+	assert_non_null(strstr(err.text, "KeyUnwrap"));
 	assert_int_equal(status_of(f, &unwrap), 0);
 	assert_int_equal(do_it(f, "undo", "{}", NULL, NULL), -EINVAL);
+}
+
+static void what_was_set_is_shown(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *set, *shown;
+	} table[] = {
+		{"{\"kind\":\"hang\",\"delay\":\"1500ms\",\"for\":\"2min\",\"count\":3,"
+		 "\"probability\":0.1,\"after\":2}",
+			"{\"name\":\"fault-1\",\"match\":{},\"kind\":\"hang\","
+			"\"delay\":\"1500ms\",\"after\":2,\"for\":\"120s\","
+			"\"probability\":0.1,\"count\":3,\"left\":3,\"seen\":0,"
+			"\"struck\":0}"},
+		{"{\"kind\":\"latency\"}",
+			"{\"name\":\"fault-1\",\"match\":{},\"kind\":\"latency\","
+			"\"delay\":\"1s\",\"seen\":0,\"struck\":0}"},
+		{"{\"kind\":\"status\",\"status\":429,\"retryAfter\":5,\"code\":\"c\","
+		 "\"innererror\":\"i\",\"message\":\"m\"}",
+			"{\"name\":\"fault-1\",\"match\":{},\"kind\":\"status\","
+			"\"status\":429,\"code\":\"c\",\"innererror\":\"i\","
+			"\"message\":\"m\",\"retryAfter\":5,\"seen\":0,\"struck\":0}"},
+	};
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		scoped(faults_free) struct faults *f = with(1, NULL);
+		scoped(kp_json_free) struct kp_json *shown = NULL;
+		autofree char *text = NULL;
+		assert_int_equal(do_it(f, "add", table[i].set, &shown, NULL), 0);
+		assert_int_equal(kp_json_print(shown, false, &text), 0);
+		assert_string_equal(text, table[i].shown);
+	}
 }
 
 int main(void)
@@ -311,6 +355,7 @@ int main(void)
 		cmocka_unit_test(the_first_that_fits_answers),
 		cmocka_unit_test(clear_takes_one_or_all),
 		cmocka_unit_test(wrong_arguments_are_told),
+		cmocka_unit_test(what_was_set_is_shown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

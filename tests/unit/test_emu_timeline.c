@@ -23,10 +23,13 @@ struct seen {
 	sem_t more;
 };
 
-static bool known(void *ctx, const char *action)
+static int check(void *ctx, const struct kp_json *args, struct kp_err *err)
 {
+	const char *action = kp_json_str(args, "do");
 	(void)ctx;
-	return strncmp(action, "key.", 4) == 0;
+	return action && strncmp(action, "key.", 4) == 0
+		       ? 0
+		       : kp_fail(err, EINVAL, "%s: no such thing", action ? action : "nothing");
 }
 
 static void run(void *ctx, int64_t at_ms, const char *action, const struct kp_json *args)
@@ -43,7 +46,7 @@ static int open_text(const char *text, struct seen *s, struct timeline **out, st
 {
 	char path[] = "/tmp/emu-timeline.XXXXXX";
 	int fd = mkstemp(path);
-	const struct timeline_host host = {.known = known, .run = run, .ctx = s};
+	const struct timeline_host host = {.check = check, .run = run, .ctx = s};
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	(void)close(fd);
@@ -123,7 +126,7 @@ static void a_wrong_step_refuses_the_whole(void **state)
 	static const struct {
 		const char *text, *says;
 		int ret;
-	} bad[] = {{"[{\"at\":\"1s\"}]", "step 1", -EINVAL},
+	} bad[] = {{"[{\"at\":\"1s\"}]", "step 1: nothing: no such thing", -EINVAL},
 		{"{\"at\":\"1s\",\"do\":\"key.a\"}\n{\"do\":\"key.b\"}", "step 2", -EINVAL},
 		{"[{\"at\":\"soon\",\"do\":\"key.a\"}]", "duration", -EINVAL},
 		{"[{\"at\":\"1s\",\"do\":\"lock.pick\"}]", "lock.pick", -EINVAL},
@@ -137,7 +140,7 @@ static void a_wrong_step_refuses_the_whole(void **state)
 		if (ret != bad[i].ret || !strstr(err.text, bad[i].says))
 			fail_msg("%s: %d %s", bad[i].text, ret, err.text);
 	}
-	const struct timeline_host host = {.known = known, .run = run};
+	const struct timeline_host host = {.check = check, .run = run};
 	struct timeline *t = NULL;
 	assert_int_equal(timeline_open("/nowhere/at/all", &host, &t, NULL), -ENOENT);
 }

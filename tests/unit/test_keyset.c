@@ -229,15 +229,18 @@ static void a_url_says_whether_it_names_a_version(void **state)
 {
 	(void)state;
 	static const struct {
-		const char *url, *without;
-	} urls[] = {{VAULT "/0123", VAULT}, {VAULT "/0123/", VAULT}, {VAULT, VAULT},
-		{VAULT "/", VAULT "/"}, {"file:/a?version=12", "file:/a"}, {"file:/a", "file:/a"},
-		{"pkcs11:object=a?version=1", "pkcs11:object=a?version=1"}};
-	char out[BINDING_URL_MAX];
+		const char *url, *without, *version;
+	} urls[] = {{VAULT "/0123", VAULT, "0123"}, {VAULT "/0123/", VAULT, "0123"},
+		{VAULT, VAULT, ""}, {VAULT "/", VAULT "/", ""},
+		{"file:/a?version=12", "file:/a", "12"}, {"file:/a", "file:/a", ""},
+		{"pkcs11:object=a?version=1", "pkcs11:object=a?version=1", ""}};
+	char out[BINDING_URL_MAX], version[CMK_VERSION_MAX];
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
 		key_url_unversioned(urls[i].url, out);
 		assert_string_equal(out, urls[i].without);
 		assert_int_equal(key_url_has_version(urls[i].url), strcmp(urls[i].url, out) != 0);
+		key_url_version(urls[i].url, version);
+		assert_string_equal(version, urls[i].version);
 	}
 	assert_true(key_url_rotates(VAULT) && !key_url_rotates("file:/a"));
 }
@@ -324,6 +327,10 @@ static void what_will_not_rotate_or_cannot_be_seen_is_told(void **state)
 	look(VAULT "/0123", KEYSET_ROTATION_OFF, NULL, &w);
 	assert_int_equal(w.count, 2);
 	assert_non_null(strstr(w.text[0], "the vault said no"));
+	struct keyset k = KEYSET_NONE; // where it is told elsewhere what the vault said
+	(void)snprintf(k.key_url, sizeof(k.key_url), VAULT);
+	keyguard_look(&k, NULL, NULL, NOW, &w);
+	assert_int_equal(w.count, 0);
 }
 
 int main(void)

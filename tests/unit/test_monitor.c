@@ -317,52 +317,6 @@ static void rule_8_a_first_unlock_needs_a_grant_and_says_why_there_is_none(void 
 	finish(&f);
 }
 
-static void a_first_unlock_is_patient_with_a_busy_store(void **state)
-{
-	(void)state;
-	struct fixture f;
-	struct errmsg err = {""};
-	build(&f, 2, &default_policy);
-	for (int i = 0; i < 2; i++)
-		lease_lock(f.mount.lease[i], "by hand");
-	f.store.busy = 3;
-	f.store.retry_after_ms = 1;
-	assert_int_equal(monitor_first_unlock(f.mount.monitor, 0, &err), -EHOSTUNREACH);
-	assert_int_equal(f.store.unwraps, 1);
-	f.mount.monitor->config.patience_ms = 60000;
-	// One that says when to come again.
-	assert_int_equal(monitor_first_unlock(f.mount.monitor, 0, &err), 0);
-	assert_int_equal(f.store.unwraps, 4);
-	// One that said nothing, but has granted another disk.
-	f.store.retry_after_ms = 0;
-	f.store.busy = 1;
-	assert_int_equal(monitor_first_unlock(f.mount.monitor, 1, &err), 0);
-	// Not longer than that; and a refusal is one at once.
-	f.store.busy = 2;
-	f.store.retry_after_ms = 60001;
-	assert_int_equal(monitor_first_unlock(f.mount.monitor, 1, &err), -EHOSTUNREACH);
-	f.store.busy = 0;
-	f.store.unwrap = CMK_DENIED;
-	assert_int_equal(monitor_first_unlock(f.mount.monitor, 1, &err), -EKEYREVOKED);
-	finish(&f);
-}
-
-static void a_dead_store_is_not_waited_for(void **state)
-{
-	(void)state;
-	struct fixture f;
-	struct errmsg err = {""};
-	build(&f, 1, &default_policy);
-	f.mount.monitor->config.patience_ms = 60000;
-	atomic_store(&f.mount.monitor->keys[0]->granted, false);
-	lease_lock(f.mount.lease[0], "by hand");
-	f.store.unwrap = CMK_UNREACHABLE;
-	int before = f.store.unwraps;
-	assert_int_equal(monitor_first_unlock(f.mount.monitor, 0, &err), -EHOSTUNREACH);
-	assert_int_equal(f.store.unwraps, before + 1);
-	finish(&f);
-}
-
 static void the_view_counts_what_was_asked(void **state)
 {
 	(void)state;
@@ -397,8 +351,6 @@ int main(void)
 		cmocka_unit_test(resume_by_hand_waits_for_the_hand),
 		cmocka_unit_test(rule_9_another_disk_under_the_same_name_does_not_resume),
 		cmocka_unit_test(rule_10_a_transient_denial_stops_nothing),
-		cmocka_unit_test(a_first_unlock_is_patient_with_a_busy_store),
-		cmocka_unit_test(a_dead_store_is_not_waited_for),
 		cmocka_unit_test(rule_8_a_first_unlock_needs_a_grant_and_says_why_there_is_none),
 		cmocka_unit_test(the_view_counts_what_was_asked),
 	};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the monitor does for disks that differ: short graces, many at once, and what is told of
-// each.
+// What the monitor does for disks that differ: short graces, many at once, what is told of each,
+// and how long one waits for its store when it is mounted.
 #include "monitor_fixture.h"
 
 #include "log.h"
@@ -91,6 +91,52 @@ static void why_a_disk_does_not_resume_is_logged_once(void **state)
 	finish(&f);
 }
 
+static void a_first_unlock_is_patient_with_a_busy_store(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct errmsg err = {""};
+	build(&f, 2, &default_policy);
+	for (int i = 0; i < 2; i++)
+		lease_lock(f.mount.lease[i], "by hand");
+	f.store.busy = 3;
+	f.store.retry_after_ms = 1;
+	assert_int_equal(monitor_first_unlock(f.mount.monitor, 0, &err), -EHOSTUNREACH);
+	assert_int_equal(f.store.unwraps, 1);
+	f.mount.monitor->config.patience_ms = 60000;
+	// One that says when to come again.
+	assert_int_equal(monitor_first_unlock(f.mount.monitor, 0, &err), 0);
+	assert_int_equal(f.store.unwraps, 4);
+	// One that said nothing, but has granted another disk.
+	f.store.retry_after_ms = 0;
+	f.store.busy = 1;
+	assert_int_equal(monitor_first_unlock(f.mount.monitor, 1, &err), 0);
+	// Not longer than that; and a refusal is one at once.
+	f.store.busy = 2;
+	f.store.retry_after_ms = 60001;
+	assert_int_equal(monitor_first_unlock(f.mount.monitor, 1, &err), -EHOSTUNREACH);
+	f.store.busy = 0;
+	f.store.unwrap = CMK_DENIED;
+	assert_int_equal(monitor_first_unlock(f.mount.monitor, 1, &err), -EKEYREVOKED);
+	finish(&f);
+}
+
+static void a_dead_store_is_not_waited_for(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct errmsg err = {""};
+	build(&f, 1, &default_policy);
+	f.mount.monitor->config.patience_ms = 60000;
+	atomic_store(&f.mount.monitor->keys[0]->granted, false);
+	lease_lock(f.mount.lease[0], "by hand");
+	f.store.unwrap = CMK_UNREACHABLE;
+	int before = f.store.unwraps;
+	assert_int_equal(monitor_first_unlock(f.mount.monitor, 0, &err), -EHOSTUNREACH);
+	assert_int_equal(f.store.unwraps, before + 1);
+	finish(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +144,8 @@ int main(void)
 		cmocka_unit_test(many_disks_of_one_mount_ask_for_the_attributes_once),
 		cmocka_unit_test(every_sentence_names_its_disk_once),
 		cmocka_unit_test(why_a_disk_does_not_resume_is_logged_once),
+		cmocka_unit_test(a_first_unlock_is_patient_with_a_busy_store),
+		cmocka_unit_test(a_dead_store_is_not_waited_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

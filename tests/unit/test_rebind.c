@@ -1,77 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Moving a disk to another binding, step by step: what is made is proven, what is proven stands
 // beside the old, and only then does the old one go.
-#include "../helpers/fake_agent.h"
-#include "../helpers/volume_rig.h"
-
-#include "rebind.h"
-#include "scope.h"
-#include "secret.h"
-
-// clang-format off
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
-
-#include <errno.h>
-#include <string.h>
-
-#define KEY "file:///etc/cmkdisk/test.key"
-#define OTHER "file:///etc/cmkdisk/other.key"
-
-// A disk bound to v1 of a key whose newest version is v2, and a second key.
-struct world {
-	struct volume_rig rig;
-	struct agent key, other;
-	struct volume *v;
-	struct secret *dek;
-	struct errmsg err;
-};
-
-static void world_end(struct world *w)
-{
-	secret_free(&w->dek);
-	volume_close(&w->v);
-	rig_end(&w->rig);
-}
-
-static void world_begin(struct world *w)
-{
-	*w = (struct world){
-		.key = {.key_url = KEY, .newest = 1}, .other = {.key_url = OTHER, .newest = 1}};
-	rig_begin(&w->rig);
-	fake_wrap(&w->key, 1, w->rig.slot->data, &w->rig.binding);
-	rig_create(&w->rig);
-	rig_unlock(&w->rig, &w->v, &w->dek);
-	w->key.newest = 2;
-}
-
-#define AUTO_WORLD(w)                     \
-	struct world w scoped(world_end); \
-	world_begin(&w)
-
-static size_t bindings(const struct world *w)
-{
-	return volume_info(w->v)->binding_count;
-}
-
-static int prepare(struct world *w, struct agent *a, const char *version, struct rebind **r)
-{
-	return rebind_prepare(a, version, volume_info(w->v)->bindings, bindings(w), r, &w->err);
-}
-
-// The binding opens the disk with what its key unwraps.
-static int opens(struct world *w, struct agent *a, const struct binding *b)
-{
-	struct secret *slot scoped(secret_free) = NULL, *dek scoped(secret_free) = NULL;
-	struct agent_answer answer;
-	agent_unwrap(a, b->key_version, b->alg, b->wrapped, b->wrapped_len, &slot, &answer);
-	assert_int_equal(answer.verdict, CMK_GRANTED);
-	int rc = volume_unlock(w->v, b, slot, &dek, &w->err);
-	assert_true(rc || secret_equal(dek, w->dek));
-	return rc;
-}
+#include "rebind_fixture.h"
 
 static void a_fresh_secret_is_wrapped_and_unwrapped_again(void **state)
 {
@@ -169,13 +99,12 @@ static void only_the_proven_one_lets_the_old_one_go(void **state)
 	(void)state;
 	AUTO_WORLD(w);
 	struct rebind *r scoped(rebind_free) = NULL;
-	size_t removed = 9;
 	assert_int_equal(prepare(&w, &w.key, "v2", &r), 0);
-	assert_int_equal(rebind_retire(w.v, w.dek, r, NULL, &removed, &w.err), -EINVAL);
+	assert_int_equal(rebind_retire(w.v, w.dek, r, &w.removed, &w.err), -EINVAL);
 	assert_int_equal(bindings(&w), 1);
 	assert_int_equal(rebind_commit(w.v, w.dek, &w.rig.binding, r, &w.err), 0);
-	assert_int_equal(rebind_retire(w.v, w.dek, r, KEY, &removed, &w.err), 0);
-	assert_int_equal(removed, 1);
+	assert_int_equal(rebind_retire(w.v, w.dek, r, &w.removed, &w.err), 0);
+	assert_int_equal(w.removed, 1);
 	assert_int_equal(bindings(&w), 1);
 	assert_string_equal(volume_info(w.v)->bindings[0].key_version, "v2");
 	assert_int_equal(opens(&w, &w.key, &volume_info(w.v)->bindings[0]), 0);
@@ -212,7 +141,7 @@ static void interrupted_work_is_taken_up(void **state)
 	assert_int_equal(w.key.wraps, wraps);
 	assert_int_equal(rebind_commit(w.v, w.dek, &w.rig.binding, r, &w.err), 0);
 	assert_int_equal(bindings(&w), 2); // no third
-	assert_int_equal(rebind_retire(w.v, w.dek, r, KEY, NULL, &w.err), 0);
+	assert_int_equal(rebind_retire(w.v, w.dek, r, &w.removed, &w.err), 0);
 	assert_int_equal(bindings(&w), 1);
 }
 
@@ -230,7 +159,7 @@ static void a_damaged_binding_of_the_version_is_replaced(void **state)
 	assert_int_equal(prepare(&w, &w.key, "v2", &r), 0);
 	assert_false(r->stands);
 	assert_int_equal(rebind_commit(w.v, w.dek, &w.rig.binding, r, &w.err), 0);
-	assert_int_equal(rebind_retire(w.v, w.dek, r, KEY, NULL, &w.err), 0);
+	assert_int_equal(rebind_retire(w.v, w.dek, r, &w.removed, &w.err), 0);
 	assert_int_equal(bindings(&w), 1);
 	assert_int_equal(opens(&w, &w.key, &volume_info(w.v)->bindings[0]), 0);
 }
@@ -239,16 +168,17 @@ static void bindings_to_other_keys_stay_unless_all_are_to_go(void **state)
 {
 	(void)state;
 	AUTO_WORLD(w);
-	struct rebind *r scoped(rebind_free) = NULL, *moved scoped(rebind_free) = NULL;
-	assert_int_equal(prepare(&w, &w.other, "v1", &r), 0);
-	assert_int_equal(rebind_commit(w.v, w.dek, &w.rig.binding, r, &w.err), 0);
+	struct rebind *moved scoped(rebind_free) = NULL;
+	struct binding second = add_on_purpose(&w, &w.other);
 	assert_int_equal(prepare(&w, &w.key, "v2", &moved), 0);
 	assert_int_equal(rebind_commit(w.v, w.dek, &w.rig.binding, moved, &w.err), 0);
 	assert_int_equal(bindings(&w), 3);
-	assert_int_equal(rebind_retire(w.v, w.dek, moved, KEY, NULL, &w.err), 0);
+	assert_int_equal(rebind_retire(w.v, w.dek, moved, &w.removed, &w.err), 0);
 	assert_int_equal(bindings(&w), 2);
-	assert_int_equal(opens(&w, &w.other, &r->binding), 0);
-	assert_int_equal(rebind_retire(w.v, w.dek, moved, NULL, NULL, &w.err), 0);
+	assert_int_equal(opens(&w, &w.other, &second), 0);
+	moved->only = true;
+	assert_int_equal(rebind_commit(w.v, w.dek, &moved->binding, moved, &w.err), 0);
+	assert_int_equal(rebind_retire(w.v, w.dek, moved, &w.removed, &w.err), 0);
 	assert_int_equal(bindings(&w), 1);
 	assert_int_equal(opens(&w, &w.key, &moved->binding), 0);
 }
@@ -260,7 +190,7 @@ static void a_move_to_another_key_takes_the_former_away(void **state)
 	struct rebind *r scoped(rebind_free) = NULL;
 	assert_int_equal(prepare(&w, &w.other, "v1", &r), 0);
 	assert_int_equal(rebind_commit(w.v, w.dek, &w.rig.binding, r, &w.err), 0);
-	assert_int_equal(rebind_retire(w.v, w.dek, r, KEY, NULL, &w.err), 0);
+	assert_int_equal(rebind_retire(w.v, w.dek, r, &w.removed, &w.err), 0);
 	assert_int_equal(bindings(&w), 1);
 	assert_string_equal(volume_info(w.v)->bindings[0].key_url, OTHER);
 }
@@ -288,16 +218,12 @@ static void a_full_header_loses_what_earlier_moves_left(void **state)
 	struct agent third = {.key_url = "file:///etc/cmkdisk/third.key", .newest = 1};
 	assert_int_equal(prepare(&w, &w.other, "v1", &r), 0);
 	assert_int_equal(rebind_commit(w.v, w.dek, &w.rig.binding, r, &w.err), 0);
-	assert_int_equal(rebind_retire(w.v, w.dek, r, KEY, NULL, &w.err), 0);
+	assert_int_equal(rebind_retire(w.v, w.dek, r, &w.removed, &w.err), 0);
 	struct binding now = r->binding;
 	rebind_free(&r);
 	assert_int_equal(bindings(&w), 1);
-	for (w.key.newest = 1; w.key.newest < 3; w.key.newest++) {
-		struct secret *slot scoped(secret_free) = NULL;
-		struct binding b;
-		assert_int_equal(rebind_make(&w.key, &slot, &b, &w.err), 0);
-		assert_int_equal(volume_add_binding(w.v, w.dek, &b, slot, &w.err), 0);
-	}
+	for (w.key.newest = 1; w.key.newest < 3; w.key.newest++)
+		(void)add_on_purpose(&w, &w.key);
 	assert_int_equal(prepare(&w, &third, "v1", &r), 0);
 	assert_int_equal(rebind_commit(w.v, w.dek, &now, r, &w.err), -ENOSPC);
 	assert_int_equal(bindings(&w), 3);

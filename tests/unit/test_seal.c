@@ -104,6 +104,24 @@ static void each_covered_field_breaks_the_seal_alone(void **state)
 	COVERED(&s, b->wrapped_len, 255);
 	COVERED(&s, b->digest[0], 1);
 	COVERED(&s, b->created, 2);
+	COVERED(&s, b->replaces_count, 1);
+}
+
+static void what_a_binding_replaces_is_covered(void **state)
+{
+	(void)state;
+	struct sample s scoped(sample_free);
+	sample_make(&s);
+	struct binding *b = &s.bindings[1];
+
+	b->replaces_count = 2;
+	assert_int_equal(verify(&s), -EBADMSG);
+	assert_int_equal(seal_mac(&s.fields, s.dek, s.seal.mac[0]), 0);
+	assert_int_equal(verify(&s), 0);
+	COVERED(&s, b->replaces_count, 1);
+	COVERED(&s, b->replaces_count, 0);
+	COVERED(&s, b->replaces[0][0], 1);
+	COVERED(&s, b->replaces[1][31], 1);
 }
 
 static void characters_cannot_move_from_one_field_to_the_next(void **state)
@@ -253,6 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_covered_field_breaks_the_seal_alone),
+		cmocka_unit_test(what_a_binding_replaces_is_covered),
 		cmocka_unit_test(characters_cannot_move_from_one_field_to_the_next),
 		cmocka_unit_test(another_data_key_makes_another_seal),
 		cmocka_unit_test(during_a_change_both_sets_are_accepted_and_no_third),

@@ -24,6 +24,7 @@ static void keep(struct token_rig *r, const struct http_request *q)
 		memcpy(a->body, q->body, q->body_len + 1);
 	}
 	a->direct = q->direct;
+	a->this_host = q->this_host;
 	a->timeout_ms = q->timeout_ms;
 }
 
@@ -228,6 +229,7 @@ void put_file(struct token_rig *r, const char *path, const char *text)
 	FILE *f = fopen(path, "w");
 	(void)r;
 	assert_non_null(f);
+	assert_int_equal(fchmod(fileno(f), 0600), 0);
 	assert_true(fputs(text, f) >= 0);
 	assert_int_equal(fclose(f), 0);
 }

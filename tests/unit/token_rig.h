@@ -40,7 +40,7 @@ struct step {
 
 struct asked {
 	char method[8], url[2048], headers[4][256], body[24576];
-	bool direct;
+	bool direct, this_host;
 	uint32_t timeout_ms;
 };
 

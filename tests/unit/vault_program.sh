@@ -63,9 +63,21 @@ status 69 'no cmkdisk-vault serves' "$vault" 'do' --state "$state" key.list
 status 64 'no action' "$vault" 'do' --state "$state" door.open
 echo '{"at":"1s","do":"door.open"}' >"$dir/timeline"
 status 64 'door.open' "$vault" serve --state "$state" --timeline "$dir/timeline"
+for step in '"do":"fault.add","kind":"hangg"' '"do":"fault.add","kind":"hang","fore":"5s"' \
+	'"do":"fault.add","kind":"hang","match":{"op":"KeyGet"}' '"do":"key.disable","kee":"disk-key"'; do
+	echo "{\"at\":\"1s\",$step}" >"$dir/timeline"
+	status 64 'step 1: ' "$vault" serve --state "$state" --timeline "$dir/timeline"
+done
+status 64 'is no address' "$vault" serve --state "$state" --listen localhost --allow-remote
+[ ! -e "$state" ] || fail "a command line or a timeline that is wrong left something: $(ls "$state")"
+for verb in serve env; do
+	! "$vault" $verb --help | grep -q 'key\.create' || fail "$verb --help tells of actions"
+done
+"$vault" 'do' --help | grep -q 'faults: status, latency, hang,' || fail "do --help names no kinds of faults"
+! "$vault" 'do' --help | grep -q -- --listen || fail "do --help tells of serve's options"
 mkdir -m 0777 "$dir/shared"
 chmod 0777 "$dir/shared"
-status 77 'yours alone' "$vault" serve --state "$dir/shared"
+status 77 'chmod 0700' "$vault" serve --state "$dir/shared"
 
 serve
 for file in ca-key.pem server-key.pem disk-host.secret env.sh admin.sock audit.log emulator.json; do
@@ -74,6 +86,7 @@ done
 [ "$(stat -c %a "$state")" = 700 ] || fail "the state directory is open to others"
 url=$(jq -r .activeKey.keyUrl "$state/keyset.json")
 grep -q "^key  *$url\$" "$dir/serve.out" || fail "the key URL is not printed: $(cat "$dir/serve.out")"
+grep -q 'create .*--grace-denied 1min' "$dir/serve.out" || fail "the commands printed show a revocation after an hour only"
 secret=$(cat "$state/disk-host.secret")
 ! grep -q "$secret" "$dir/serve.out" "$dir/ready" "$state/env.sh" "$state/identities.json" ||
 	fail "the client secret is told where it should not be"
@@ -93,6 +106,23 @@ act fault.add name=@"$dir/name" kind=hang | jq -e '.name == "g"' >/dev/null || f
 status 66 'no fault named h' "$vault" 'do' --state "$state" fault.clear name=h
 status 64 'kind' "$vault" 'do' --state "$state" fault.add
 status 64 'NAME=VALUE' "$vault" 'do' --state "$state" fault.add hang
+# A word that is not known, or says nothing, must not widen what is done.
+for wrong in 'access.grant identity=disk-host valt=contoso' 'access.grant identity=disk-host vault=' \
+	'fault.add kind=hang fore=5s' 'fault.add kind=hang match.op=KeyUnwrap' 'audit.count operation=KeyUnwarp' \
+	'fault.add kind=hang match.operation=KeyUnwarp' 'key.create key=disk-key sise=4096' 'key.disable key=disk-key version=null' \
+	'key.expire key=disk-key att=5d' 'key.expire key=disk-key at=5d' 'vault.set vault=contoso dayz=7' 'vault.list at=1s'; do
+	# shellcheck disable=SC2086 # words
+	status 64 'it takes\|must be a string\|there are' "$vault" 'do' --state "$state" $wrong
+done
+for wrong in vault=nonesuch key=nonesuch 'key=disk-key version=none'; do
+	# shellcheck disable=SC2086 # words
+	status 66 'there is no' "$vault" 'do' --state "$state" access.grant identity=disk-host $wrong
+done
+act access.list | jq -e '.access | length == 3' >/dev/null || fail "a wrong grant was taken: $(act access.list)"
+act key.list | jq -e '.keys[0].versions | length == 1 and .[0].enabled and (.[0].exp == null)' >/dev/null ||
+	fail "a wrong action was carried out: $(act key.list)"
+status 64 'is not one JSON object' "$vault" 'do' --state "$state" '{"do":"fault.list"'
+status 64 'one argument' "$vault" 'do' --state "$state" '{"do":' '"fault.list"}'
 before=$(act clock.get | jq .now)
 act clock.advance by=31d | jq -e ".now >= $before + 2678400" >/dev/null || fail "clock.advance"
 act listener.pause port=tls

@@ -67,13 +67,14 @@ struct app_verb {
 	const char *name;
 	unsigned options;
 	bool operands;
-	const char *help;
+	const char *usage, *help;
 	int (*run)(const struct app_options *o, struct kp_err *err);
 };
 // -EINVAL with a sentence.
 int app_parse_options(const struct app_verb *verb, int argc, char **argv, struct app_options *o,
 	struct kp_err *err) must_use;
-void app_print_options(FILE *f);
+// Those of a verb, or all if it is NULL.
+void app_print_options(const struct app_verb *verb, FILE *f);
 
 // The verbs. 0 or -errno with a sentence.
 int app_serve(const struct app_options *o, struct kp_err *err) must_use;
@@ -117,13 +118,18 @@ struct app {
 	int lock;
 };
 
-// app_actions.c. Carries out {"do":...}: -EINVAL, -ENOENT, ..., with a sentence.
+// app_actions.c. Carries out {"do":...}, which was checked: -EINVAL, -ENOENT, ..., with a sentence.
 int app_act(struct app *a, const char *action, const struct kp_json *args, struct kp_json **result,
 	struct kp_err *err) must_use;
+const char *app_port_name(enum emu_port port);
+
+// app_table.c
 bool app_knows(const char *action);
+// Whether an action from outside is one that the table has, with no member but its own (and "at"
+// if it is a step of a timeline), before anything is done: -EINVAL with a sentence.
+int app_check(const struct kp_json *args, bool step, struct kp_err *err) must_use;
 int app_list_actions(struct kp_json **out) must_use;
 void app_print_actions(FILE *f);
-const char *app_port_name(enum emu_port port);
 
 // app_route.c: the handler of all listeners; ctx is the app.
 int app_route(void *ctx, struct emu_request *q, struct emu_reply *r);

@@ -99,16 +99,33 @@ static int put_member(FILE *f, const struct app_options *o, int i, struct kp_err
 	return 0;
 }
 
+// An action that is written as JSON goes as it is.
+static int take_json(const char *text, char **out, struct kp_err *err)
+{
+	autofree char *copy = strdup(text), *scratch = strdup(text);
+	scoped(kp_json_free) struct kp_json *j = NULL;
+	if (!copy || !scratch)
+		return kp_fail(err, ENOMEM, "out of memory");
+	if (kp_json_parse(scratch, strlen(scratch), &j) || !kp_json_str(j, "do"))
+		return kp_fail(err, EINVAL,
+			"%.100s: is not one JSON object with a member \"do\", such as "
+			"{\"do\":\"key.disable\",\"key\":\"disk-key\"}; mind the shell's quotes",
+			text);
+	*out = TAKE(copy);
+	return 0;
+}
+
 static int build(const struct app_options *o, char **out, struct kp_err *err)
 {
 	size_t len;
 	if (o->arg_count == 0)
 		return kp_fail(err, EINVAL, "do: which action? See cmkdisk-vault --help");
 	*out = NULL;
-	if (o->arg_count == 1 && *o->args[0] == '{') {
-		*out = strdup(o->args[0]);
-		return *out ? 0 : kp_fail(err, ENOMEM, "out of memory");
-	}
+	if (*o->args[0] == '{')
+		return o->arg_count == 1
+			       ? take_json(o->args[0], out, err)
+			       : kp_fail(err, EINVAL,
+					 "do: an action in JSON is one argument; put it in quotes");
 	if (!app_knows(o->args[0]))
 		return kp_fail(
 			err, EINVAL, "%.64s: is no action; see cmkdisk-vault --help", o->args[0]);

@@ -16,30 +16,46 @@
 		BIT(OPT_PRINT))
 
 static const struct app_verb verbs[] = {
-	{"serve", SERVE_OPTIONS, false, "run the emulator until SIGTERM or ^C", app_serve},
-	{"do", 0, true, "ask a running emulator for an action", app_do},
-	{"env", BIT(OPT_JSON), false, "print environment, key URL and key set again", app_env},
+	{"serve", SERVE_OPTIONS, false, "[OPTION]...", "run the emulator until SIGTERM or ^C",
+		app_serve},
+	{"do", 0, true, "[--state DIR] ACTION [NAME=VALUE]... | JSON",
+		"ask a running emulator for an action", app_do},
+	{"env", BIT(OPT_JSON), false, "[--state DIR] [--json]",
+		"print environment, key URL and key set again", app_env},
 };
 #define COUNT (sizeof(verbs) / sizeof(*verbs))
 
-static void usage(FILE *f)
+// Of one verb, or of all if it is NULL.
+static void usage(const struct app_verb *verb, FILE *f)
 {
-	(void)fputs("usage: cmkdisk-vault serve [OPTION]...\n"
-		    "       cmkdisk-vault do [--state DIR] ACTION [NAME=VALUE]... | JSON\n"
-		    "       cmkdisk-vault env [--state DIR] [--json]\n",
-		f);
+	const char *before = "usage:";
+	for (size_t i = 0; i < COUNT; i++) {
+		if (verb && verb != &verbs[i])
+			continue;
+		(void)fprintf(
+			f, "%-6s cmkdisk-vault %s %s\n", before, verbs[i].name, verbs[i].usage);
+		before = "";
+	}
 }
 
-static void help(void)
+static void help(const struct app_verb *verb)
 {
-	usage(stdout);
-	(void)puts("\nA Key Vault and Managed HSM of one's own, with faults on request.\n");
-	for (size_t i = 0; i < COUNT; i++)
+	usage(verb, stdout);
+	if (verb)
+		(void)printf("\n%s\n", verb->help);
+	else
+		(void)puts("\nA Key Vault and Managed HSM of one's own, with faults on request.\n");
+	for (size_t i = 0; !verb && i < COUNT; i++)
 		(void)printf("  %-7s %s\n", verbs[i].name, verbs[i].help);
 	(void)puts("\nOptions:");
-	app_print_options(stdout);
+	app_print_options(verb, stdout);
+	if (verb && !verb->operands)
+		return;
 	(void)puts("\nActions:");
 	app_print_actions(stdout);
+	(void)fputs("\nKinds of faults: ", stdout);
+	faults_print_kinds(stdout);
+	(void)puts("");
 }
 
 // The same statuses as the rest of cmkdisk; see cmkdisk(1).
@@ -90,11 +106,11 @@ int main(int argc, char **argv)
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		(void)fputs("cmkdisk-vault: warning: cannot forbid core files\n", stderr);
 	if (argc < 2) {
-		usage(stderr);
+		usage(NULL, stderr);
 		return EX_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		help();
+		help(NULL);
 		return EX_OK;
 	}
 	for (size_t i = 0; i < COUNT; i++)
@@ -105,7 +121,7 @@ int main(int argc, char **argv)
 		verb ? app_parse_options(verb, argc - 1, argv + 1, &o, &err)
 		     : kp_fail(&err, EINVAL, "%s: unknown verb; see cmkdisk-vault --help", argv[1]);
 	if (ret == 0 && o.help) {
-		help();
+		help(verb);
 		return EX_OK;
 	}
 	ret = ret ? ret : verb->run(&o, &err);

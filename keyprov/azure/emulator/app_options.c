@@ -34,10 +34,17 @@ static const struct {
 	[OPT_HELP] = {"help", NULL, "print this text"},
 };
 
-void app_print_options(FILE *f)
+static bool takes(const struct app_verb *verb, size_t i)
+{
+	return i == OPT_STATE || i == OPT_HELP || (verb->options & 1u << i);
+}
+
+void app_print_options(const struct app_verb *verb, FILE *f)
 {
 	for (size_t i = 0; i < OPT_COUNT; i++) {
 		char left[40];
+		if (verb && !takes(verb, i))
+			continue;
 		(void)snprintf(left, sizeof(left), "--%s %s", options[i].name,
 			options[i].arg ? options[i].arg : "");
 		(void)fprintf(f, "  %-24s %s\n", left, options[i].help);
@@ -199,7 +206,7 @@ static int take_all(const struct app_verb *verb, int argc, char **argv, struct a
 		if (c == '?')
 			return kp_fail(
 				err, EINVAL, "%s: unknown or ambiguous option", argv[optind - 1]);
-		if (i != OPT_STATE && i != OPT_HELP && !(verb->options & 1u << i))
+		if (!takes(verb, i))
 			return kp_fail(
 				err, EINVAL, "%s: does not take --%s", verb->name, options[i].name);
 		int ret = take(i, optarg, o, err);

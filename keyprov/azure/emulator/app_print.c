@@ -75,6 +75,8 @@ static int write_environment(const struct app *a, struct kp_err *err)
 	FILE *f = open_memstream(&text, &len);
 	if (!f)
 		return kp_fail(err, ENOMEM, "out of memory");
+	(void)fputs(
+		"# For other programs, such as the SDKs; cmkdisk takes the key set instead.\n", f);
 	for (size_t i = 0; i < a->key_count; i++) {
 		char url[320];
 		key_url(a, i, url, sizeof(url));
@@ -211,7 +213,10 @@ static void print_text(const struct app *a)
 	}
 	if (a->key_count > 0)
 		(void)printf("key set      %s/keyset.json\n", dir);
-	(void)printf("environment  . '%s/env.sh'\n", dir);
+	(void)printf(
+		"environment  . '%s/env.sh'  (for other programs, such as the SDKs; cmkdisk takes "
+		"the key set)\n",
+		dir);
 	(void)printf("CA           %s/ca.pem\n", dir);
 	(void)printf("sign in      %s/%s\n", a->login, a->settings.tenant);
 	for (int i = EMU_IMDS; i <= EMU_ARC; i++)
@@ -220,8 +225,9 @@ static void print_text(const struct app *a)
 				"%-12s http://%s\n", app_port_name((enum emu_port)i), a->bound[i]);
 	if (has_identity(a) && a->key_count > 0)
 		(void)printf("\nNow, in another terminal:\n"
-			     "  cmkdisk create --size 1G --set '%s/keyset.json' disk.img\n"
-			     "  cmkdisk mount --set '%s/keyset.json' disk.img /mnt\n"
+			     "  cmkdisk create --size 1G --set '%s/keyset.json' --grace-denied "
+			     "1min disk.img\n"
+			     "  cmkdisk mount --set '%s/keyset.json' -o interval=5s disk.img /mnt\n"
 			     "  cmkdisk-vault do %skey.disable vault=%s key=" APP_KEY "\n",
 			dir, dir, state, a->keys[0].name);
 }

@@ -34,13 +34,14 @@ static int act(struct app *a, struct emu_request *q, struct emu_reply *r)
 	scoped(kp_json_free) struct kp_json *args = NULL, *result = NULL;
 	struct kp_err err = {""};
 	const char *action = NULL;
-	int ret = kp_json_parse(q->body, q->len, &args);
-	if (!ret)
+	if (kp_json_parse(q->body, q->len, &args) == 0)
 		action = kp_json_str(args, "do");
 	if (!action)
 		return emu_reply_error(r, 400, "BadRequest", NULL,
 			"The body must be one JSON object with a member \"do\".");
-	ret = app_act(a, action, args, &result, &err);
+	int ret = app_check(args, false, &err);
+	if (!ret)
+		ret = app_act(a, action, args, &result, &err);
 	app_note(a, q, action, args, ret, &err);
 	if (ret)
 		return emu_reply_error(r,

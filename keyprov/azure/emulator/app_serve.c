@@ -35,17 +35,35 @@ static void run_step(void *ctx, int64_t at_ms, const char *action, const struct 
 		(long long)(at_ms % 1000), action, ret ? err.text : "done");
 }
 
-static bool knows(void *ctx, const char *action)
+static int check_step(void *ctx, const struct kp_json *args, struct kp_err *err)
 {
 	(void)ctx;
-	return app_knows(action);
+	return app_check(args, true, err);
 }
 
 static int open_timeline(struct app *a, struct kp_err *err)
 {
-	struct timeline_host host = {.known = knows, .run = run_step, .ctx = a};
+	struct timeline_host host = {.check = check_step, .run = run_step, .ctx = a};
 	return a->options->timeline ? timeline_open(a->options->timeline, &host, &a->timeline, err)
 				    : 0;
+}
+
+// What can be known to be wrong before anything is made.
+static int check_options(const struct app_options *o, struct kp_err *err)
+{
+	if (!o->listen || emu_socket_loopback(o->listen))
+		return 0;
+	if (!emu_socket_address(o->listen))
+		return kp_fail(err, EINVAL,
+			"--listen %s: is no address to listen on; write one such as 127.0.0.1:8443 "
+			"or [::1]:8443",
+			o->listen);
+	if (o->allow_remote)
+		return 0;
+	return kp_fail(err, EINVAL,
+		"--listen %s: is not an address of this host's loopback, such as 127.0.0.1:8443; "
+		"add --allow-remote if other hosts shall reach keys that nothing protects",
+		o->listen);
 }
 
 static int listen_on(struct app *a, enum emu_port port, const char *address, struct kp_err *err)
@@ -95,12 +113,6 @@ static int listen_plain(struct app *a, enum emu_port port, struct kp_err *err)
 static int listen_tls(struct app *a, struct kp_err *err)
 {
 	const char *address = a->options->listen;
-	if (address && !a->options->allow_remote && !emu_socket_loopback(address))
-		return kp_fail(err, EINVAL,
-			"--listen %s: is not an address of this host's loopback, such as "
-			"127.0.0.1:8443; add --allow-remote if other hosts shall reach keys that "
-			"nothing protects",
-			address);
 	int ret = address ? listen_on(a, EMU_TLS, address, err)
 			  : listen_kept(a, EMU_TLS, "127.0.0.1", err);
 	const char *port = strrchr(a->bound[EMU_TLS], ':');
@@ -166,11 +178,13 @@ static int open_parts(struct app *a, struct kp_err *err)
 static int open_all(struct app *a, struct kp_err *err)
 {
 	const char *dir = a->options->state;
-	int ret = app_state_lock(dir, &a->lock, err);
-	if (!ret)
-		ret = app_settings_load(dir, &a->settings, err);
+	int ret = check_options(a->options, err);
 	if (!ret)
 		ret = open_timeline(a, err);
+	if (!ret)
+		ret = app_state_lock(dir, &a->lock, err);
+	if (!ret)
+		ret = app_settings_load(dir, &a->settings, err);
 	if (!ret)
 		ret = emu_ca_open(dir, &a->cert, err);
 	if (!ret)

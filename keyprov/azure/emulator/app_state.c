@@ -37,10 +37,14 @@ static int check_owner(int fd, const char *dir, struct kp_err *err)
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return kp_fail(err, errno, "%s: cannot look at it: %s", dir, strerror(errno));
-	if (st.st_uid != geteuid() || (st.st_mode & 022))
+	if (st.st_uid != geteuid())
 		return kp_fail(err, EPERM,
-			"%s: belongs to another user, or others may write there; a state "
-			"directory must be yours alone",
+			"%s: belongs to another user; a state directory must be yours alone", dir);
+	// Not mended here: it might be a directory that is for others, named by mistake.
+	if (st.st_mode & 077)
+		return kp_fail(err, EPERM,
+			"%s: others may look into it or write there; keys are kept in it, so chmod "
+			"0700 it, or name a directory that is not there yet",
 			dir);
 	return 0;
 }

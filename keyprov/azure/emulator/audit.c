@@ -246,12 +246,15 @@ void audit_write(struct audit *a, const struct emu_request *q, const struct audi
 	(void)pthread_mutex_unlock(&a->lock);
 }
 
-static int count(struct audit *a, const struct kp_json *args, struct kp_json **result)
+static int count(
+	struct audit *a, const struct kp_json *args, struct kp_json **result, struct kp_err *err)
 {
 	const char *operation = kp_json_str(args, "operation"), *vault = kp_json_str(args, "vault");
 	scoped(kp_json_free) struct kp_json *counts = NULL;
 	int64_t status, total = 0;
 	bool by_status = kp_json_int(args, "status", &status);
+	if (!by_status && !kp_json_is_null(kp_json_get(args, "status")))
+		return kp_fail(err, EINVAL, "status: expected a number such as 403");
 	int ret = kp_json_array(&counts);
 	for (size_t i = 0; i < a->row_count && !ret; i++) {
 		const struct row *r = &a->rows[i];
@@ -287,7 +290,7 @@ int audit_action(void *audit, const char *verb, const struct kp_json *args, stru
 	int ret = 0;
 	(void)pthread_mutex_lock(&a->lock);
 	if (strcmp(verb, "count") == 0) {
-		ret = count(a, args, result);
+		ret = count(a, args, result, err);
 		if (ret)
 			ret = kp_fail(err, -ret, "out of memory");
 	} else if (strcmp(verb, "reset") == 0) {

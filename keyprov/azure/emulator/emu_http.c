@@ -14,6 +14,7 @@
 #define BACKLOG 128
 #define DRIP_MS 200
 #define BLOCK 32768u
+#define CONNECTIONS 256u // of a listener, each with a thread; more are turned away
 
 // One request on its way in.
 struct incoming {
@@ -92,7 +93,7 @@ static enum MHD_Result answer(
 	if (r->delay_ms && listener_wait(l, fd, r->delay_ms))
 		return MHD_NO;
 	if (r->manner == EMU_HANG)
-		(void)listener_wait(l, fd, -1);
+		(void)listener_wait(l, fd, (int64_t)l->http->idle_s * 1000);
 	if (r->manner == EMU_RESET || (r->manner == EMU_TRUNCATED && r->len == 0))
 		listener_reset(fd);
 	if (r->manner == EMU_HANG || r->manner == EMU_RESET ||
@@ -255,7 +256,8 @@ int listener_start(struct listener *l)
 		return -errno;
 	errno = 0;
 	l->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, l, MHD_OPTION_LISTEN_SOCKET,
-		l->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY, tls,
+		l->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+		CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, l->http->idle_s, MHD_OPTION_ARRAY, tls,
 		MHD_OPTION_END);
 	if (!l->daemon)
 		return errno ? -errno : -EIO;

@@ -36,7 +36,7 @@ enum emu_manner {
 	EMU_TRUNCATED, // Content-Length of the whole, half of it sent, then the connection ends;
 		       // an empty one is EMU_RESET
 	EMU_RESET, // no answer: the connection ends
-	EMU_HANG,  // no answer until the client goes or the emulator ends
+	EMU_HANG,  // no answer until the client goes, the emulator ends or EMU_IDLE_S are over
 	EMU_DRIP,  // a byte every 200 ms
 };
 
@@ -74,6 +74,10 @@ struct emu_listen {
 	const char *cert_pem, *key_pem; // both NULL: plain
 };
 int emu_http_new(emu_handler handler, void *ctx, struct emu_http **out) must_use;
+// Seconds after which a connection without traffic ends, also one that hangs by a fault. For
+// listeners that are yet to come.
+#define EMU_IDLE_S 120
+void emu_http_idle(struct emu_http *h, unsigned seconds);
 // *bound (room for 64) is host:port with the port that was given, also when 0 was asked for.
 int emu_http_listen(struct emu_http *h, const struct emu_listen *l, char bound[64],
 	struct kp_err *err) must_use;

@@ -53,9 +53,15 @@ int emu_http_new(emu_handler handler, void *ctx, struct emu_http **out)
 		return -ENOMEM;
 	h->handler = handler;
 	h->ctx = ctx;
+	h->idle_s = EMU_IDLE_S;
 	(void)pthread_mutex_init(&h->lock, NULL);
 	*out = h;
 	return 0;
+}
+
+void emu_http_idle(struct emu_http *h, unsigned seconds)
+{
+	h->idle_s = seconds;
 }
 
 void emu_http_free(struct emu_http **h)

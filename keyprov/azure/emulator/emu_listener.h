@@ -23,6 +23,7 @@ struct listener {
 struct emu_http {
 	emu_handler handler;
 	void *ctx;
+	unsigned idle_s;
 	pthread_mutex_t lock; // of starting and stopping
 	struct listener *ports[EMU_PORTS];
 };

@@ -70,6 +70,13 @@ static int parse(const char *text, union address *a, socklen_t *len)
 		       : -EINVAL;
 }
 
+bool emu_socket_address(const char *text)
+{
+	union address a;
+	socklen_t len;
+	return parse(text, &a, &len) == 0;
+}
+
 bool emu_socket_loopback(const char *text)
 {
 	union address a;

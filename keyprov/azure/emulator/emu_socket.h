@@ -15,6 +15,8 @@
 // "unix". -EINVAL, or what the system says, with a sentence.
 int emu_socket_bind(
 	const char *address, int *fd, char bound[EMU_ADDRESS_ROOM], struct kp_err *err) must_use;
+// Whether it is an address at all.
+bool emu_socket_address(const char *address);
 // Whether only this host can reach it. A text that is no address is not.
 bool emu_socket_loopback(const char *address);
 // Connects to a socket of the filesystem. -errno without a sentence.

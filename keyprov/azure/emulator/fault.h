@@ -28,9 +28,9 @@ struct fault {
 	char *code, *inner, *message; // NULL: as the status has it; inner NULL: none
 	int64_t retry_after;	      // seconds; below 0: no such header
 	uint32_t delay_ms;
-	int64_t left;  // strikes to come; below 0: no end
-	int64_t after; // requests that pass before the first strike
-	int64_t until; // of CLOCK_MONOTONIC in ms; 0: no end
+	int64_t count, left;  // strikes asked for, and still to come; below 0: no end
+	int64_t after;	      // requests that pass before the first strike
+	int64_t lasts, until; // how long in ms, and CLOCK_MONOTONIC's ms of the end; 0: no end
 	double probability;
 	int64_t seen, struck;
 };
@@ -40,6 +40,7 @@ struct fault {
 int fault_parse(const struct kp_json *args, uint64_t serial, struct fault **out,
 	struct kp_err *err) must_use;
 void fault_free(struct fault **f);
+// fault_show.c: as fault.add was told it, and what came of it.
 int fault_json(const struct fault *f, struct kp_json **out) must_use;
 const char *fault_kind_name(enum fault_kind kind);
 // As faults_apply(); authority may be NULL.

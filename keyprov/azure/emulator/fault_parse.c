@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Faults from and to JSON; see fault.h.
+// Faults from JSON; see fault.h.
 #include "fault.h"
 
 #include "emu_time.h"
@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static const char *const kinds[] = {
 	[FAULT_STATUS] = "status",
@@ -44,6 +45,12 @@ void fault_free(struct fault **f)
 	free((*f)->message);
 	free(*f);
 	*f = NULL;
+}
+
+void faults_print_kinds(FILE *f)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		(void)fprintf(f, "%s%s", i ? ", " : "", kinds[i]);
 }
 
 static int copy(const struct kp_json *args, const char *member, char **out, struct kp_err *err)
@@ -100,11 +107,49 @@ static int parse_probability(const struct kp_json *args, double *out, struct kp_
 	return 0;
 }
 
+// Whether name is one of the words, which are separated by ", ".
+static bool is_word_of(const char *words, const char *name)
+{
+	for (const char *p = words; *(p += strspn(p, ", "));) {
+		size_t len = strcspn(p, ", ");
+		if (strlen(name) == len && strncasecmp(p, name, len) == 0)
+			return true;
+		p += len;
+	}
+	return false;
+}
+
+int faults_operation(const char *name, struct kp_err *err)
+{
+	static const char known[] =
+		"Token, Metadata, KeyGet, KeyWrap, KeyUnwrap, KeyEncrypt, KeyDecrypt, KeySign, "
+		"KeyVerify, KeyList, KeyListVersions, KeyCreate, KeyImport, KeyUpdate, KeyRotate, "
+		"KeyDelete, KeyListDeleted, KeyGetDeleted, KeyRecover, KeyPurge, KeyBackup, "
+		"KeyRestore, KeyRotationPolicyGet, KeyRotationPolicySet, KeyRelease, "
+		"KeySecureWrap, KeySecureUnwrap, RandomNumbersGet";
+	return is_word_of(known, name)
+		       ? 0
+		       : kp_fail(err, EINVAL, "operation: %.40s is none; there are %s", name,
+				 known);
+}
+
 static int parse_match(const struct kp_json *args, struct fault *f, struct kp_err *err)
 {
+	static const char members[] = "operation, vault, key, version, endpoint";
+	static const char endpoints[] = "vault, entra, imds, appservice, arc";
 	const struct kp_json *match = kp_json_get(args, "match");
 	if (!kp_json_is_null(match) && !kp_json_is_object(match))
 		return kp_fail(err, EINVAL, "match: expected an object");
+	for (const struct kp_json *m = kp_json_first_member(match); m; m = kp_json_next(m)) {
+		const char *text = kp_json_text(m);
+		if (!is_word_of(members, kp_json_name(m)))
+			return kp_fail(err, EINVAL, "match has no member \"%.40s\"; it takes %s",
+				kp_json_name(m), members);
+		if (!text || !*text)
+			return kp_fail(err, EINVAL,
+				"match: \"%s\" must be a string that is not empty",
+				kp_json_name(m));
+	}
 	int ret = copy(match, "operation", &f->operation, err);
 	if (!ret)
 		ret = copy(match, "vault", &f->vault, err);
@@ -112,25 +157,33 @@ static int parse_match(const struct kp_json *args, struct fault *f, struct kp_er
 		ret = copy(match, "key", &f->key, err);
 	if (!ret)
 		ret = copy(match, "version", &f->version, err);
-	return ret ? ret : copy(match, "endpoint", &f->endpoint, err);
+	if (!ret)
+		ret = copy(match, "endpoint", &f->endpoint, err);
+	if (!ret && f->operation)
+		ret = faults_operation(f->operation, err);
+	if (!ret && f->endpoint && !is_word_of(endpoints, f->endpoint))
+		ret = kp_fail(err, EINVAL, "match: there is no endpoint %.40s; there are %s",
+			f->endpoint, endpoints);
+	return ret;
 }
 
 static int parse_limits(const struct kp_json *args, struct fault *f, struct kp_err *err)
 {
-	int64_t delay = f->kind == FAULT_LATENCY ? 1000 : 0, lasts = 0;
-	int ret = number(args, "count", 1, INT32_MAX, &f->left, err);
+	int64_t delay = f->kind == FAULT_LATENCY ? 1000 : 0;
+	int ret = number(args, "count", 1, INT32_MAX, &f->count, err);
 	if (!ret)
 		ret = number(args, "after", 0, INT32_MAX, &f->after, err);
 	if (!ret)
 		ret = emu_arg_duration(args, "delay", &delay, err);
 	if (!ret)
-		ret = emu_arg_duration(args, "for", &lasts, err);
+		ret = emu_arg_duration(args, "for", &f->lasts, err);
 	if (!ret && delay > 86400000)
 		ret = kp_fail(err, EINVAL, "delay: expected a day at most");
 	if (!ret)
 		ret = parse_probability(args, &f->probability, err);
 	f->delay_ms = (uint32_t)delay;
-	f->until = lasts ? emu_monotonic_ms() + lasts : 0;
+	f->left = f->count;
+	f->until = f->lasts ? emu_monotonic_ms() + f->lasts : 0;
 	return ret;
 }
 
@@ -165,7 +218,7 @@ int fault_parse(const struct kp_json *args, uint64_t serial, struct fault **out,
 	scoped(fault_free) struct fault *f = calloc(1, sizeof(*f));
 	if (!f)
 		return kp_fail(err, ENOMEM, "out of memory");
-	f->retry_after = f->left = -1;
+	f->retry_after = f->count = -1;
 	int ret = make_name(args, serial, f, err);
 	if (!ret)
 		ret = parse_kind(args, f, err);
@@ -180,43 +233,8 @@ int fault_parse(const struct kp_json *args, uint64_t serial, struct fault **out,
 	return ret;
 }
 
-static int match_json(const struct fault *f, struct kp_json **out)
+int faults_check(const struct kp_json *args, struct kp_err *err)
 {
-	int ret = kp_json_object(out);
-	if (!ret && f->operation)
-		ret = kp_json_add_str(*out, "operation", f->operation);
-	if (!ret && f->vault)
-		ret = kp_json_add_str(*out, "vault", f->vault);
-	if (!ret && f->key)
-		ret = kp_json_add_str(*out, "key", f->key);
-	if (!ret && f->version)
-		ret = kp_json_add_str(*out, "version", f->version);
-	if (!ret && f->endpoint)
-		ret = kp_json_add_str(*out, "endpoint", f->endpoint);
-	return ret;
-}
-
-int fault_json(const struct fault *f, struct kp_json **out)
-{
-	scoped(kp_json_free) struct kp_json *j = NULL, *match = NULL;
-	int ret = kp_json_object(&j);
-	if (!ret)
-		ret = match_json(f, &match);
-	if (!ret)
-		ret = kp_json_add_str(j, "name", f->name);
-	if (!ret)
-		ret = kp_json_add(j, "match", TAKE(match));
-	if (!ret)
-		ret = kp_json_add_str(j, "kind", kinds[f->kind]);
-	if (!ret)
-		ret = kp_json_add_int(j, "status", f->status);
-	if (!ret && f->left >= 0)
-		ret = kp_json_add_int(j, "left", f->left);
-	if (!ret)
-		ret = kp_json_add_int(j, "seen", f->seen);
-	if (!ret)
-		ret = kp_json_add_int(j, "struck", f->struck);
-	if (!ret)
-		*out = TAKE(j);
-	return ret;
+	scoped(fault_free) struct fault *f = NULL;
+	return fault_parse(args, 1, &f, err);
 }

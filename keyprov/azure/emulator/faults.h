@@ -8,6 +8,8 @@
 #include "emu_clock.h"
 #include "emu_http.h"
 
+#include <stdio.h>
+
 struct faults;
 
 int faults_new(uint64_t seed, struct faults **out) must_use;
@@ -28,7 +30,15 @@ struct fault_subject {
 // truncate, drip). -ENOMEM.
 int faults_apply(struct faults *f, const struct fault_subject *s, struct emu_reply *reply) must_use;
 
-// "fault.*": add, clear, list.
+// Whether fault.add would take this: -EINVAL with a sentence.
+int faults_check(const struct kp_json *args, struct kp_err *err) must_use;
+// Whether requests have such an operation, in any case of letters: -EINVAL with all there are.
+int faults_operation(const char *name, struct kp_err *err) must_use;
+// The kinds, separated by ", ".
+void faults_print_kinds(FILE *f);
+
+// "fault.*": add, clear, list. What add and list show of a fault is what was set, left (strikes to
+// come), seen and struck (requests).
 int faults_action(void *faults, const char *verb, const struct kp_json *args,
 	struct kp_json **result, struct kp_err *err);
 

@@ -322,7 +322,7 @@ static int route(struct identities *i, struct emu_request *q, struct emu_reply *
 	if (strcmp(rest, "/discovery/instance") == 0)
 		return discovery_instance(i, q, r);
 	if (!ours) {
-		struct entra_refusal no;
+		struct entra_refusal no = {0};
 		int len = (int)(rest - q->path) - 1;
 		int ret = refuse(&no, 400, "invalid_request", 90002,
 			"Tenant '%.*s' not found. Check to make sure you have the correct tenant "

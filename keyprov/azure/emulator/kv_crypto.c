@@ -41,15 +41,28 @@ static bool set_padding(EVP_PKEY_CTX *ctx, const char *alg)
 	return false;
 }
 
-static int rsa_encrypt(const struct kv_material *m, const struct kv_input *in, struct kv_bytes *out,
-	struct kv_refusal *no)
+typedef int rsa_init(EVP_PKEY_CTX *ctx);
+
+// room gets room for one block of the key.
+static int rsa_begin(const struct kv_material *m, const struct kv_input *in, rsa_init *init,
+	EVP_PKEY_CTX **out, struct kv_bytes *room, struct kv_refusal *no)
 {
 	scoped(kv_pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, m->pkey, NULL);
-	if (!ctx || EVP_PKEY_encrypt_init(ctx) <= 0)
+	if (!ctx || init(ctx) <= 0)
 		return -ENOMEM;
 	if (!set_padding(ctx, in->alg))
 		return unfit(m, in->alg, no);
-	int ret = kv_bytes_new(m->bits / 8, out);
+	int ret = kv_bytes_new(m->bits / 8, room);
+	if (!ret)
+		*out = TAKE(ctx);
+	return ret;
+}
+
+static int rsa_encrypt(const struct kv_material *m, const struct kv_input *in, struct kv_bytes *out,
+	struct kv_refusal *no)
+{
+	scoped(kv_pctx_free) EVP_PKEY_CTX *ctx = NULL;
+	int ret = rsa_begin(m, in, EVP_PKEY_encrypt_init, &ctx, out, no);
 	if (ret)
 		return ret;
 	if (EVP_PKEY_encrypt(ctx, out->data, &out->len, in->value.data, in->value.len) <= 0)
@@ -61,12 +74,8 @@ static int rsa_encrypt(const struct kv_material *m, const struct kv_input *in, s
 static int rsa_decrypt(const struct kv_material *m, const struct kv_input *in, struct kv_bytes *out,
 	struct kv_refusal *no)
 {
-	scoped(kv_pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, m->pkey, NULL);
-	if (!ctx || EVP_PKEY_decrypt_init(ctx) <= 0)
-		return -ENOMEM;
-	if (!set_padding(ctx, in->alg))
-		return unfit(m, in->alg, no);
-	int ret = kv_bytes_new(m->bits / 8, out);
+	scoped(kv_pctx_free) EVP_PKEY_CTX *ctx = NULL;
+	int ret = rsa_begin(m, in, EVP_PKEY_decrypt_init, &ctx, out, no);
 	if (ret)
 		return ret;
 	if (EVP_PKEY_decrypt(ctx, out->data, &out->len, in->value.data, in->value.len) > 0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The way of a request through a vault; see vaults_handle().
+#include "emu_text.h"
 #include "emu_time.h"
 #include "kv_vaults.h"
 
@@ -174,11 +175,13 @@ int vaults_handle(struct vaults *v, struct emu_request *q, struct emu_reply *r)
 {
 	struct kv_refusal no = {0};
 	struct kv_path path = {"", "", NULL};
-	char request_id[37];
+	char request_id[EMU_GUID];
 	int64_t began = emu_monotonic_ms();
 	struct kv_call c = {.vs = v, .q = q, .key = "", .version = "", .no = &no};
-	kv_guid(request_id);
-	int ret = perform(&c, &path, q, r);
+	int ret = emu_guid(request_id);
+	if (ret)
+		return ret;
+	ret = perform(&c, &path, q, r);
 	if (ret == -EPERM && no.status == 401 && c.vault->hsm) {
 		// A Managed HSM says nothing to strangers.
 		r->status = 401;

@@ -189,7 +189,7 @@ static int change_versions(
 	scoped(kv_key_free) struct kv_key *copy = NULL;
 	struct kv_version *v;
 	int64_t at = c->now;
-	int ret = read_time(args, "at", c->now, &at, err);
+	int ret = read_time(args, "exp", c->now, &at, err);
 	if (ret == 0)
 		ret = kv_change_begin(c, &copy, &v);
 	if (ret)

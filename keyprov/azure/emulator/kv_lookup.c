@@ -33,6 +33,12 @@ int kv_live_version(struct kv_call *c, struct kv_key **key, struct kv_version **
 	return *out ? 0 : kv_no_name(c);
 }
 
+int kv_current(struct kv_call *c, struct kv_key **key, struct kv_version **out)
+{
+	int ret = kv_vault_sweep(c->vs, c->vault, c->now);
+	return ret ? ret : kv_live_version(c, key, out);
+}
+
 int kv_deleted(struct kv_call *c, struct kv_key **out)
 {
 	struct kv_key *k = kv_vault_key(c->vault, c->key);

@@ -200,9 +200,7 @@ static int model(struct kv_call *c, struct kv_material *like)
 	struct kv_key *k;
 	struct kv_version *v;
 	kv_lock(held);
-	int ret = kv_vault_sweep(c->vs, c->vault, c->now);
-	if (ret == 0)
-		ret = kv_live_version(c, &k, &v);
+	int ret = kv_current(c, &k, &v);
 	if (ret)
 		return ret;
 	if (c->vault->hsm && c->q && !k->policy.updated)

@@ -2,10 +2,11 @@
 // Keys and versions as values; see kv_model.h.
 #include "kv_model.h"
 
+#include "emu_text.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <string.h>
 
 static const char *const op_names[KV_OPS] = {"encrypt", "decrypt", "sign", "verify", "wrapKey",
@@ -109,26 +110,6 @@ int kv_key_copy(const struct kv_key *from, struct kv_key **out)
 	return 0;
 }
 
-static int random_hex(char *out, size_t bytes)
-{
-	uint8_t raw[KV_VERSION_LEN / 2];
-	if (RAND_bytes(raw, (int)bytes) != 1)
-		return -EIO;
-	for (size_t i = 0; i < bytes; i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", raw[i]);
-	return 0;
-}
-
-void kv_guid(char out[37])
-{
-	char hex[KV_VERSION_LEN + 1] = "00000000000000000000000000000000";
-	(void)random_hex(hex, sizeof(hex) / 2);
-	hex[12] = '4';
-	hex[16] = '8';
-	(void)snprintf(
-		out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
 int kv_key_add(struct kv_key *k, int64_t now, struct kv_version **out)
 {
 	struct kv_version *all = realloc(k->versions, (k->count + 1) * sizeof(*all));
@@ -137,7 +118,7 @@ int kv_key_add(struct kv_key *k, int64_t now, struct kv_version **out)
 	k->versions = all;
 	struct kv_version *v = &all[k->count];
 	*v = (struct kv_version){.enabled = true, .created = now, .updated = now};
-	int ret = random_hex(v->id, KV_VERSION_LEN / 2);
+	int ret = emu_random_hex(v->id, KV_VERSION_LEN / 2);
 	if (ret)
 		return ret;
 	k->count++;

@@ -90,7 +90,6 @@ struct kv_version *kv_key_find(const struct kv_key *k, const char *version);
 
 bool kv_name_ok(const char *name);
 bool kv_version_ok(const char *version);
-void kv_guid(char out[37]); // random
 
 // One key as the state directory keeps it, private parts included, and back. text is changed.
 int kv_key_print(const struct kv_key *k, FILE *out) must_use;

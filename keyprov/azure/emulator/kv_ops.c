@@ -31,9 +31,7 @@ static int begin(struct kv_call *c, struct kv_material *m, char kid[KID_MAX])
 	struct kv_key *k;
 	struct kv_version *v;
 	kv_lock(held);
-	int ret = kv_vault_sweep(c->vs, c->vault, c->now);
-	if (ret == 0)
-		ret = kv_live_version(c, &k, &v);
+	int ret = kv_current(c, &k, &v);
 	if (ret)
 		return ret;
 	(void)snprintf(kid, KID_MAX, "%s/keys/%s/%s", c->base, k->name, v->id);

@@ -20,11 +20,6 @@ static inline void kv_cctx_free(EVP_CIPHER_CTX **p)
 	EVP_CIPHER_CTX_free(*p);
 	ERR_clear_error();
 }
-static inline void kv_pkey_free(EVP_PKEY **p)
-{
-	EVP_PKEY_free(*p);
-	ERR_clear_error();
-}
 static inline void kv_bn_free(BIGNUM **p)
 {
 	BN_clear_free(*p);

@@ -153,6 +153,28 @@ static int list(struct vaults *v, struct kp_json **result)
 	return ret;
 }
 
+int vaults_place(struct vaults *v, const struct kp_json *args, struct kp_err *err)
+{
+	const char *name = kp_json_str(args, "vault"), *key = kp_json_str(args, "key");
+	const char *version = kp_json_str(args, "version");
+	scoped(kv_unlock) struct vaults *held = v;
+	bool found = false;
+	kv_lock(held);
+	if (name && !kv_vault_choose(v, name, err))
+		return -ENOENT;
+	for (size_t i = 0; i < v->count && !found; i++) {
+		const struct kv_vault *vault = v->vaults[i];
+		if (vault->removed || (name && vault != kv_vault_find(v, name)))
+			continue;
+		struct kv_key *k = key ? kv_vault_key(vault, key) : NULL;
+		found = k && (!version || kv_key_find(k, version));
+	}
+	if (found || !key)
+		return 0;
+	return kp_fail(err, ENOENT, "there is no key %.130s%s%.40s in %s; key.list names them", key,
+		version ? "/" : "", version ? version : "", name ? name : "any vault");
+}
+
 int vaults_action(void *vaults, const char *verb, const struct kp_json *args,
 	struct kp_json **result, struct kp_err *err)
 {

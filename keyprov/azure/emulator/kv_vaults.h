@@ -88,6 +88,8 @@ struct kv_vault *kv_vault_choose(struct vaults *v, const char *name, struct kp_e
 int kv_live(struct kv_call *c, struct kv_key **out) must_use; // not deleted
 int kv_deleted(struct kv_call *c, struct kv_key **out) must_use;
 int kv_live_version(struct kv_call *c, struct kv_key **key, struct kv_version **out) must_use;
+// The same where nobody swept the vault before.
+int kv_current(struct kv_call *c, struct kv_key **key, struct kv_version **out) must_use;
 int kv_free_name(struct kv_call *c, const char *name) must_use; // or 409
 int kv_no_name(struct kv_call *c) must_use;			// 404
 

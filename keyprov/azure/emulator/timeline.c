@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -90,17 +91,15 @@ static int add_step(
 	struct timeline *t, const struct kp_json *args, const char *path, struct kp_err *err)
 {
 	struct kp_err why = {""};
-	const char *action = kp_json_str(args, "do");
 	int64_t at = -1;
 	size_t n = t->count + 1;
 	int ret = emu_arg_duration(args, "at", &at, &why);
 	if (ret || at < 0)
 		return kp_fail(err, EINVAL, "%s: step %zu: %s", path, n,
 			ret ? why.text : "needs its moment, such as \"at\": \"2s\"");
-	if (!action || !t->host.known(t->host.ctx, action))
-		return kp_fail(err, EINVAL,
-			"%s: step %zu: \"do\": \"%s\" is no action; see cmkdisk-vault(1)", path, n,
-			action ? action : "");
+	ret = t->host.check(t->host.ctx, args, &why);
+	if (ret)
+		return kp_fail(err, -ret, "%s: step %zu: %s", path, n, why.text);
 	struct step *grown = reallocarray(t->steps, n, sizeof(*t->steps));
 	if (!grown)
 		return kp_fail(err, ENOMEM, "out of memory");

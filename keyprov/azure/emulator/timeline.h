@@ -5,14 +5,13 @@
 
 #include "emu_action.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct timeline;
 
 struct timeline_host {
-	// Whether there is such an action ("key.disable").
-	bool (*known)(void *ctx, const char *action);
+	// Whether a step can be carried out as it is written. -EINVAL with a sentence.
+	int (*check)(void *ctx, const struct kp_json *args, struct kp_err *err);
 	// Carries one out, and tells how it went. args is the step with all its members.
 	void (*run)(void *ctx, int64_t at_ms, const char *action, const struct kp_json *args);
 	void *ctx;

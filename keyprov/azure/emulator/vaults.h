@@ -39,12 +39,15 @@ int vaults_handle(struct vaults *v, struct emu_request *q, struct emu_reply *r) 
 // for which a key stays 404 after delete and recover.
 //
 // "key.*": create {kty, size, crv, ops, exp, nbf, enabled, tags}, import {jwk, ...}, set (the
-// latest version, or version), enable, disable, expire {at} (all versions, or version), delete,
-// recover, purge, rotate, list. exp, nbf, at: Unix seconds, or a duration from now. Each but list
+// latest version, or version), enable, disable, expire {exp} (all versions, or version), delete,
+// recover, purge, rotate, list. exp, nbf: Unix seconds, or a duration from now. Each but list
 // takes key; all take vault, which may be left out where there is only one. The result describes
 // the key: vault, key, kid and version (the latest), deletedDate, versions.
 int vaults_action(void *vaults, const char *verb, const struct kp_json *args,
 	struct kp_json **result, struct kp_err *err);
+// Whether the vault that an action names is there, and the key and the version in it (or in any
+// vault, if it names none): -ENOENT with a sentence. Deleted keys are there.
+int vaults_place(struct vaults *v, const struct kp_json *args, struct kp_err *err) must_use;
 int keys_action(void *vaults, const char *verb, const struct kp_json *args, struct kp_json **result,
 	struct kp_err *err);
 
