@@ -3,6 +3,7 @@
 #include "agent.h"
 #include "cli.h"
 #include "clock.h"
+#include "command_agent.h"
 #include "json.h"
 #include "keyset.h"
 #include "keyurl.h"
@@ -19,38 +20,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AGENT_DEADLINE_MS 30000
-
-struct args {
-	const char *key, *set;
-};
-
 static const struct cli_option options[] = {
 	{0, "key", "URL", "of a backing file: ask no other key than this"},
 	{0, "set", "FILE", "the same with the key, and the settings, of a key set (JSON)"},
 };
-
-static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
-{
-	(void)err;
-	struct args *a = ctx;
-	*(!strcmp(o->name, "key") ? &a->key : &a->set) = value;
-	return 0;
-}
 
 // The whole way that a mount goes: unwrap, keyslot, seal.
 static int check_binding(const struct cli *cli, const struct keyset *pin, const char *path,
 	struct volume *v, const struct binding *b, struct errmsg *err)
 {
 	struct agent *agent scoped(agent_free) = NULL;
-	int rc = agent_new(&(struct agent_config){.program = cli->agent,
-				   .plugin_dir = cli->plugin_dir,
-				   .credentials = cli->credentials,
-				   .key_url = b->key_url,
-				   .config = pin ? pin->config : "{}",
-				   .disk = path_disk_name(volume_info(v)->label, path),
-				   .deadline_ms = AGENT_DEADLINE_MS},
-		&agent, err);
+	int rc = command_agent(
+		cli, b->key_url, pin, path_disk_name(volume_info(v)->label, path), &agent, err);
 	if (rc)
 		return rc;
 	struct agent_answer answer;
@@ -124,9 +105,9 @@ static int check_mount(const char *mountpoint, struct errmsg *err)
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
-	struct args a = {NULL, NULL};
+	struct key_choice a = {NULL, NULL};
 	struct cli_operands operands;
-	int rc = cli_parse(self, argc, argv, set, &a, 1, 1, &operands, err);
+	int rc = cli_parse(self, argc, argv, keyset_choose, &a, 1, 1, &operands, err);
 	if (rc)
 		return rc;
 	struct keyset pin scoped(keyset_free) = KEYSET_NONE;

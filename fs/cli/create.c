@@ -4,6 +4,7 @@
 #include "agent.h"
 #include "cli.h"
 #include "clock.h"
+#include "command_agent.h"
 #include "keyguard.h"
 #include "keyset.h"
 #include "keyurl.h"
@@ -24,7 +25,6 @@
 
 #define GRACE_DENIED_DEFAULT_MS (3600 * MS_PER_S)	    // Azure's documented hour
 #define GRACE_UNREACHABLE_DEFAULT_MS (24 * 3600 * MS_PER_S) // Azure SQL's buffer for outages
-#define AGENT_DEADLINE_MS 30000
 #define DATA_OFFSET_DEFAULT (16ull << 20)
 #define DATA_OFFSET_MAX (128ull << 20)
 
@@ -180,14 +180,7 @@ static int make_disk(const struct cli *cli, const struct args *a, const struct k
 	const struct volume_params *p, const char *backing, struct errmsg *err)
 {
 	struct agent *agent scoped(agent_free) = NULL;
-	int rc = agent_new(&(struct agent_config){.program = cli->agent,
-				   .plugin_dir = cli->plugin_dir,
-				   .credentials = cli->credentials,
-				   .key_url = k->key_url,
-				   .config = k->config,
-				   .disk = path_disk_name(a->label, backing),
-				   .deadline_ms = AGENT_DEADLINE_MS},
-		&agent, err);
+	int rc = command_agent(cli, k->key_url, k, path_disk_name(a->label, backing), &agent, err);
 	if (rc)
 		return rc;
 	struct binding b;

@@ -2,6 +2,7 @@
 // Reading key sets. What is ours in them is read strictly: a mistyped name must not weaken a policy
 // without a word. What is Azure's is looked at only where it decides something here.
 #include "keyset.h"
+#include "cli.h"
 #include "fileio.h"
 #include "json.h"
 #include "keyurl.h"
@@ -257,6 +258,15 @@ int keyset_config_pinned(const struct keyset *k, char **out)
 	if (!rc && json_is_object(properties))
 		rc = json_set_bool(properties, "rotationToLatestKeyVersionEnabled", false);
 	return rc ? rc : json_print(root, false, out);
+}
+
+int keyset_choose(
+	void *key_choice, const struct cli_option *o, const char *value, struct errmsg *err)
+{
+	(void)err;
+	struct key_choice *c = key_choice;
+	*(!strcmp(o->name, "key") ? &c->key : &c->set) = value;
+	return 0;
 }
 
 int keyset_pin(const char *command, const char *key, const char *set, struct keyset *out,

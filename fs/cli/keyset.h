@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct cli_option;
+
 #define DURATION_UNSET UINT64_MAX
 #define GRACE_UNREACHABLE_MIN_MS 1000
 
@@ -44,6 +46,12 @@ int keyset_of_url(const char *key_url, struct keyset *out, struct errmsg *err) m
 // version that the URL names. The caller frees *out. -ENOMEM.
 int keyset_config_pinned(const struct keyset *k, char **out) must_use;
 
+// What --key and --set of a command said; keyset_choose sets it, for cli_parse().
+struct key_choice {
+	const char *key, *set;
+};
+int keyset_choose(
+	void *key_choice, const struct cli_option *o, const char *value, struct errmsg *err);
 // For a command that has both options, of which one may be given: the key that they name. Returns 1
 // if one is, 0 if none; -errno with a sentence.
 int keyset_pin(const char *command, const char *key, const char *set, struct keyset *out,

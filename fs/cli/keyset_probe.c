@@ -4,6 +4,7 @@
 #include "keyset_probe.h"
 #include "cli.h"
 #include "clock.h"
+#include "command_agent.h"
 #include "keydates.h"
 #include "keyset.h"
 #include "keyurl.h"
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AGENT_DEADLINE_MS 30000
 #define PROBE_SECRET_LEN 32 // as long as a disk's
 
 const char *const permission_names[PERMISSION_COUNT] = {"get", "wrapKey", "unwrapKey"};
@@ -191,14 +191,7 @@ static int fill_row(
 	const struct cli *cli, const struct keyset *k, struct probe_row *row, struct errmsg *err)
 {
 	struct agent *agent scoped(agent_free) = NULL;
-	int rc = agent_new(&(struct agent_config){.program = cli->agent,
-				   .plugin_dir = cli->plugin_dir,
-				   .credentials = cli->credentials,
-				   .key_url = k->key_url,
-				   .config = k->config,
-				   .disk = "",
-				   .deadline_ms = AGENT_DEADLINE_MS},
-		&agent, err);
+	int rc = command_agent(cli, k->key_url, k, "", &agent, err);
 	if (rc)
 		return rc;
 	describe(agent, "", row);

@@ -5,10 +5,12 @@
 #include "answer.h"
 #include "cli.h"
 #include "clock.h"
+#include "command_agent.h"
 #include "keyguard.h"
 #include "keyset.h"
 #include "luks.h"
 #include "moving.h"
+#include "path.h"
 #include "print.h"
 #include "rebind.h"
 #include "scope.h"
@@ -20,11 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGENT_DEADLINE_MS 30000
-
 // One try: through this binding, which its key must still open.
-struct
-try {
+struct attempt {
 	const struct cli *cli;
 	const struct moving *m;
 	const char *backing;
@@ -36,24 +35,18 @@ try {
 	size_t removed;
 };
 
-static void try_end(struct try *t)
+static void try_end(struct attempt *t)
 {
 	agent_free(&t->now);
 	agent_free(&t->later);
 	rebind_free(&t->r);
 }
 
-static int start(const struct try *t, const char *key_url, const struct keyset *settings,
+static int start(const struct attempt *t, const char *key_url, const struct keyset *settings,
 	struct agent **out, struct errmsg *err)
 {
-	return agent_new(&(struct agent_config){.program = t->cli->agent,
-				 .plugin_dir = t->cli->plugin_dir,
-				 .credentials = t->cli->credentials,
-				 .key_url = key_url,
-				 .config = settings ? settings->config : "{}",
-				 .disk = volume_info(t->v)->label,
-				 .deadline_ms = AGENT_DEADLINE_MS},
-		out, err);
+	return command_agent(t->cli, key_url, settings,
+		path_disk_name(volume_info(t->v)->label, t->backing), out, err);
 }
 
 static void warn(const struct keyset *k, const struct cmk_key_info *info)
@@ -66,7 +59,7 @@ static void warn(const struct keyset *k, const struct cmk_key_info *info)
 }
 
 // What the disk is to have: proven by its key store, not yet in the header.
-static int prepare(struct try *t, struct errmsg *err)
+static int prepare(struct attempt *t, struct errmsg *err)
 {
 	const struct keyset *target = t->m->target;
 	const struct volume_info *info = volume_info(t->v);
@@ -91,7 +84,7 @@ static int prepare(struct try *t, struct errmsg *err)
 		agent, t->newest.version, info->bindings, info->binding_count, &t->r, err);
 }
 
-static int change_header(struct try *t, struct errmsg *err)
+static int change_header(struct attempt *t, struct errmsg *err)
 {
 	struct secret *slot_secret scoped(secret_free) = NULL, *dek scoped(secret_free) = NULL;
 	struct agent_answer answer = {.verdict = CMK_UNREACHABLE};
@@ -111,7 +104,7 @@ static int change_header(struct try *t, struct errmsg *err)
 	return rc ? rc : rebind_retire(t->v, dek, t->r, &t->removed, err);
 }
 
-static void tell(const struct try *t)
+static void tell(const struct attempt *t)
 {
 	const struct volume_info *info = volume_info(t->v);
 	const struct binding *b = &t->r->binding;
@@ -125,7 +118,7 @@ static void tell(const struct try *t)
 static int try_binding(const struct cli *cli, const struct moving *m, const char *backing,
 	struct volume *v, const struct binding *b, struct errmsg *err)
 {
-	struct try t scoped(try_end) = {
+	struct attempt t scoped(try_end) = {
 		.cli = cli, .m = m, .backing = backing, .v = v, .present = *b};
 	int rc = m->target ? 0
 			   : rebind_refuse_unfinished(backing, b, volume_info(v)->bindings,

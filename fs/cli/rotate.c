@@ -5,31 +5,17 @@
 #include "moving.h"
 #include "scope.h"
 
-#include <string.h>
-
-struct args {
-	const char *key, *set;
-};
-
 static const struct cli_option options[] = {
 	{0, "key", "URL", "of a backing file: rotate the binding to this key"},
 	{0, "set", "FILE", "the same with the key, and the settings, of a key set (JSON)"},
 };
 
-static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
-{
-	(void)err;
-	struct args *a = ctx;
-	*(!strcmp(o->name, "key") ? &a->key : &a->set) = value;
-	return 0;
-}
-
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
-	struct args a = {NULL, NULL};
+	struct key_choice a = {NULL, NULL};
 	struct cli_operands operands;
-	int rc = cli_parse(self, argc, argv, set, &a, 1, 2, &operands, err);
+	int rc = cli_parse(self, argc, argv, keyset_choose, &a, 1, 2, &operands, err);
 	if (rc)
 		return rc;
 	struct keyset pin scoped(keyset_free) = KEYSET_NONE;

@@ -181,7 +181,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	(void)fuse_reply_statfs(req, &st);
 }
 
-// Disks come and go with the mount. Without these the kernel would tell root "not implemented".
+// Disks come and go with the mount. Without these root would be told ENOSYS.
 static void refuse(fuse_req_t req)
 {
 	(void)fuse_reply_err(req, EPERM);

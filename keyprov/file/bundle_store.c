@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Changing a key bundle's file: the lock, and the replacement; see bundle_file.h.
 #include "bundle_file.h"
+#include "kp_write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,25 +122,11 @@ int bundle_lock(const char *path, struct bundle_lock **out, struct kp_err *err)
 		"%s: the key bundle is being changed by another process; try again", path);
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int fill(struct bundle_lock *l, const char *text, size_t len)
 {
 	if (ftruncate(l->fd, 0) < 0 || fchmod(l->fd, 0600) < 0 || lseek(l->fd, 0, SEEK_SET) < 0)
 		return -errno;
-	int ret = write_all(l->fd, text, len);
+	int ret = kp_write_all(l->fd, text, len);
 	if (ret)
 		return ret;
 	return fsync(l->fd) < 0 ? -errno : 0;

@@ -8,18 +8,22 @@
 
 #define THREADS 4
 #define ROUNDS 40
+#define ROUNDS_MOST 100000
 
 struct asker {
 	struct rig rig; // its own answers, the same vaults
-	size_t granted, refused, odd;
+	size_t asked, granted, refused, odd;
 };
 
-// Wraps and unwraps; a key that is disabled or deleted at this moment is a fair answer.
+// Wraps and unwraps; a key that is disabled or deleted at this moment is a fair answer. Refusals
+// are quick: goes on until it was granted something, as it is at the latest when the changes are
+// over.
 static void *use_the_key(void *arg)
 {
 	struct asker *a = arg;
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < ROUNDS || (!a->granted && i < ROUNDS_MOST); i++) {
 		char value[400];
+		a->asked++;
 		int status = ask(&a->rig, "POST", "/keys/k/wrapkey",
 			"{\"alg\":\"RSA-OAEP\",\"value\":\"AAAA\"}");
 		if (status == 200) {
@@ -47,6 +51,7 @@ static void *change_the_key(void *arg)
 		bool on = i % 2;
 		int status = ask(&a->rig, p[0], p[1], "{\"attributes\":{\"enabled\":%s}}",
 			on ? "true" : "false");
+		a->asked++;
 		a->granted += status == 200;
 		a->odd += status != 200;
 		struct kp_err err;
@@ -70,18 +75,16 @@ static void threads_get_right_answers_or_fair_refusals(void **state)
 					 i < THREADS ? use_the_key : change_the_key, &askers[i]),
 			0);
 	}
-	size_t granted = 0;
 	for (int i = 0; i <= THREADS; i++) {
 		struct asker *a = &askers[i];
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 		assert_int_equal(a->odd, 0);
-		assert_int_equal(a->granted + a->refused, ROUNDS);
-		granted += i < THREADS ? a->granted : 0;
+		assert_int_equal(a->granted + a->refused, a->asked);
+		assert_true(a->granted > 0);
 		kp_json_free(&a->rig.json);
 		free(a->rig.text);
 		emu_reply_end(&a->rig.reply);
 	}
-	assert_true(granted > 0);
 }
 
 int main(void)

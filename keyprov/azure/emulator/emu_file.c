@@ -2,6 +2,8 @@
 // Whole files; see emu_file.h.
 #include "emu_file.h"
 
+#include "kp_write.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -42,18 +44,10 @@ int emu_file_read(const char *path, size_t most, char **out, size_t *len, struct
 	return 0;
 }
 
-static int write_all(int fd, const char *text, size_t len)
+static int write_through(int fd, const char *text, size_t len)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		len -= (size_t)n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
+	int ret = kp_write_all(fd, text, len);
+	return ret || fsync(fd) == 0 ? ret : -errno;
 }
 
 static int replace(
@@ -64,7 +58,7 @@ static int replace(
 		openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	int ret = write_all(fd, text, len);
+	int ret = write_through(fd, text, len);
 	if (!ret && (fchmod(fd, mode) < 0 || renameat(dir, temp, dir, name) < 0 || fsync(dir) < 0))
 		ret = -errno;
 	return ret;

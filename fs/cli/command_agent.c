@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// See command_agent.h.
+#include "command_agent.h"
+#include "agent.h"
+#include "cli.h"
+#include "keyset.h"
+
+// Longer than a mount's: a person waits, no disk does.
+#define AGENT_DEADLINE_MS 30000
+
+int command_agent(const struct cli *cli, const char *key_url, const struct keyset *settings,
+	const char *disk, struct agent **out, struct errmsg *err)
+{
+	return agent_new(&(struct agent_config){.program = cli->agent,
+				 .plugin_dir = cli->plugin_dir,
+				 .credentials = cli->credentials,
+				 .key_url = key_url,
+				 .config = settings ? settings->config : "{}",
+				 .disk = disk,
+				 .deadline_ms = AGENT_DEADLINE_MS},
+		out, err);
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// The key agent of a command that asks once and ends. A mount has its own (session_key.c).
+#ifndef CMK_COMMAND_AGENT_H
+#define CMK_COMMAND_AGENT_H
+
+#include "attr.h"
+#include "errmsg.h"
+
+struct agent;
+struct cli;
+struct keyset;
+
+// settings: the key set that says how to reach the key's store; NULL none. disk: what it is called
+// in the store's log, or "". Errors of agent_new().
+int command_agent(const struct cli *cli, const char *key_url, const struct keyset *settings,
+	const char *disk, struct agent **out, struct errmsg *err) must_use;
+
+#endif
