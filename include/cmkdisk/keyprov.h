@@ -180,10 +180,11 @@ struct cmk_key_ref {
 	/* Appended after the first release: ask CMK_HAS(). What the user's own environment says
 	   about signing in and getting there, as "NAME=value", NULL-terminated: AZURE_*,
 	   IDENTITY_*, MSI_*, IMDS_ENDPOINT, HTTPS_PROXY (also in small letters), ALL_PROXY and
-	   NO_PROXY (both cases), SSL_CERT_FILE and SSL_CERT_DIR. In locked memory of the host's,
-	   because there are secrets among them: never logged, copied into secret_alloc() only.
-	   NULL: none of them is set, or the key's scheme is not https, whose providers alone are
-	   told. */
+	   NO_PROXY (both cases), SSL_CERT_FILE and SSL_CERT_DIR for keys whose scheme is https; for
+	   pkcs11 keys, what PKCS#11 modules of the field read (SOFTHSM2_CONF and others, see
+	   cmkdisk-pkcs11(7)), and CMKDISK_PIN: the PIN that a person gave for this key. In locked
+	   memory of the host's, because there are secrets among them: never logged, copied into
+	   secret_alloc() only. NULL: there is nothing to tell. */
 	const char *const *environment;
 };
 

@@ -7,7 +7,7 @@
 
 // Tells the host, and forgets the session where a person may mend a file that it has read.
 static enum cmk_verdict tell(
-	struct azure_key *k, enum cmk_verdict verdict, const struct azure_outcome *o)
+	struct azure_key *k, enum cmk_verdict verdict, const struct kp_outcome *o)
 {
 	const struct cmk_host *host = k->host;
 	if (o->request_id[0])
@@ -26,7 +26,7 @@ static enum cmk_verdict tell(
 static enum cmk_verdict azure_open(
 	const struct cmk_host *host, const struct cmk_key_ref *ref, void **key)
 {
-	struct azure_outcome o = {0};
+	struct kp_outcome o = {0};
 	struct azure_key *k = calloc(1, sizeof(*k));
 	if (!k) {
 		host->explain(host, CMK_REASON_NONE, "no memory to open the key");
@@ -52,7 +52,7 @@ static void azure_close(void *key)
 static enum cmk_verdict azure_unwrap(void *key, const char *version, const char *alg,
 	const uint8_t *wrapped, size_t wrapped_len, uint8_t *plain, size_t *plain_len)
 {
-	struct azure_outcome o = {0};
+	struct kp_outcome o = {0};
 	enum cmk_verdict v = azure_session_begin(key, &o);
 	if (v == CMK_GRANTED)
 		v = azure_key_unwrap(key, version, alg, wrapped, wrapped_len, plain, plain_len, &o);
@@ -62,7 +62,7 @@ static enum cmk_verdict azure_unwrap(void *key, const char *version, const char 
 static enum cmk_verdict azure_wrap(
 	void *key, const uint8_t *plain, size_t plain_len, struct cmk_wrapped *out)
 {
-	struct azure_outcome o = {0};
+	struct kp_outcome o = {0};
 	enum cmk_verdict v = azure_session_begin(key, &o);
 	if (v == CMK_GRANTED)
 		v = azure_key_wrap(key, plain, plain_len, out, &o);
@@ -71,7 +71,7 @@ static enum cmk_verdict azure_wrap(
 
 static enum cmk_verdict azure_describe(void *key, const char *version, struct cmk_key_info *out)
 {
-	struct azure_outcome o = {0};
+	struct kp_outcome o = {0};
 	enum cmk_verdict v = azure_session_begin(key, &o);
 	if (v == CMK_GRANTED)
 		v = azure_key_describe(key, version, out, &o);

@@ -122,26 +122,26 @@ static bool fits(const struct cmk_key_info *i)
 }
 
 enum cmk_verdict azure_attributes_judge(
-	const struct azure_attributes *a, const char *key, int64_t now, struct azure_outcome *o)
+	const struct azure_attributes *a, const char *key, int64_t now, struct kp_outcome *o)
 {
 	const struct cmk_key_info *i = &a->info;
 	if (!fits(i))
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"%s: a key of type %s and %u bits cannot protect a disk; use an RSA key of "
 			"2048, 3072 or 4096 bits, or in a managed HSM an AES key of 256",
 			key, i->kty, i->bits);
 	if (!a->can_wrap || !a->can_unwrap)
-		return azure_outcome_set(o, CMK_DENIED, CMK_REASON_NOT_PERMITTED,
+		return kp_outcome_set(o, CMK_DENIED, CMK_REASON_NOT_PERMITTED,
 			"%s: the key's permitted operations (key_ops) lack %s; add it to the key",
 			key, a->can_wrap ? "unwrapKey" : "wrapKey");
 	if (i->enabled == 0)
-		return azure_outcome_set(o, CMK_DENIED, CMK_REASON_DISABLED,
+		return kp_outcome_set(o, CMK_DENIED, CMK_REASON_DISABLED,
 			"%s: the version to wrap with, %s, is disabled; enable it, or make a new "
 			"version",
 			key, i->version);
 	if ((i->exp && now >= i->exp) || (i->nbf && now + SKEW < i->nbf))
-		return azure_outcome_set(o, CMK_DENIED, CMK_REASON_NOT_PERMITTED,
+		return kp_outcome_set(o, CMK_DENIED, CMK_REASON_NOT_PERMITTED,
 			"%s: version %s %s; make a new version, or change its date", key,
 			i->version, i->exp && now >= i->exp ? "has expired" : "is not yet valid");
-	return azure_outcome_set(o, CMK_GRANTED, CMK_REASON_NONE, "%s", "");
+	return kp_outcome_set(o, CMK_GRANTED, CMK_REASON_NONE, "%s", "");
 }

@@ -3,9 +3,9 @@
 #ifndef CMK_AZURE_ATTRIBUTES_H
 #define CMK_AZURE_ATTRIBUTES_H
 
-#include "azure_outcome.h"
 #include "azure_url.h"
 #include "kp_json.h"
+#include "kp_outcome.h"
 
 #include <stdbool.h>
 
@@ -26,7 +26,7 @@ int azure_attributes_read(const struct kp_json *tree, const struct azure_url *ur
 // Whether a disk may be bound to it, at `now`: RSA of 2048, 3072 or 4096 bits or an AES key of 256,
 // with both operations permitted, enabled, and within its dates. `key` is for the sentence.
 enum cmk_verdict azure_attributes_judge(const struct azure_attributes *a, const char *key,
-	int64_t now, struct azure_outcome *o) must_use;
+	int64_t now, struct kp_outcome *o) must_use;
 
 // The best algorithm for the key's type, or the configured one if it fits. NULL if it does not.
 const char *azure_algorithm(const char *kty, const char *configured);

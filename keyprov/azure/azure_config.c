@@ -19,10 +19,9 @@ static const char *const azure_members[] = {"apiVersion", "alg", "vaultSuffixes"
 	"httpLoopback", "confirmAfter", "firewall", "unknownHost", "authorityHost", "credential",
 	NULL};
 
-static enum cmk_verdict no_memory(struct azure_outcome *o)
+static enum cmk_verdict no_memory(struct kp_outcome *o)
 {
-	return azure_outcome_set(
-		o, CMK_UNREACHABLE, CMK_REASON_NONE, "no memory to read the key set");
+	return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE, "no memory to read the key set");
 }
 
 static void agent_name(const char *disk, char *out, size_t room)
@@ -53,7 +52,7 @@ static enum cmk_verdict verdict_word(
 	else if (strcmp(word, "unreachable") == 0)
 		*out = CMK_UNREACHABLE;
 	else
-		return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"key set: " AZURE ".%s is '%s'; write denied or unreachable", name, word);
 	return CMK_GRANTED;
 }
@@ -63,7 +62,7 @@ static enum cmk_verdict read_confirm(const struct config_reader *r)
 	const char *text = NULL;
 	enum cmk_verdict v = config_text(r, r->azure, AZURE, "confirmAfter", &text);
 	if (v == CMK_GRANTED && text && !azure_duration(text, &r->c->confirm_ms))
-		return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"key set: " AZURE ".confirmAfter is '%s'; write a duration of at most a "
 			"day, such as 15s",
 			text);
@@ -84,7 +83,7 @@ static enum cmk_verdict read_suffixes(const struct config_reader *r, struct conf
 		return CMK_GRANTED;
 	size_t count = kp_json_count(list);
 	if (!kp_json_is_array(list) || count > SUFFIXES_MAX)
-		return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"key set: " AZURE ".vaultSuffixes must be a list of at most %d host names, "
 			"such as [\"vault.example.org\"]",
 			SUFFIXES_MAX);
@@ -97,7 +96,7 @@ static enum cmk_verdict read_suffixes(const struct config_reader *r, struct conf
 		if (s && *s == '.')
 			s++;
 		if (!s || !is_host_name(s))
-			return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+			return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 				"key set: " AZURE ".vaultSuffixes has an entry that is no host "
 				"name; write names such as \"vault.example.org\"");
 		m->suffixes[n++] = s;
@@ -113,12 +112,12 @@ static enum cmk_verdict check_words(const struct config_reader *r)
 	size_t len = strlen(c->api_version);
 	if (len == 0 || len > 32 ||
 		strspn(c->api_version, "0123456789abcdefghijklmnopqrstuvwxyz.-") != len)
-		return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"key set: " AZURE ".apiVersion is '%s'; write one such as 7.4",
 			c->api_version);
 	if (c->alg[0] && strcmp(c->alg, "RSA-OAEP-256") != 0 && strcmp(c->alg, "RSA-OAEP") != 0 &&
 		strcmp(c->alg, "A256KW") != 0)
-		return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"key set: " AZURE ".alg is '%s'; write RSA-OAEP-256, RSA-OAEP or A256KW",
 			c->alg);
 	return CMK_GRANTED;
@@ -155,7 +154,7 @@ static enum cmk_verdict read_network(const struct config_reader *r)
 	}
 	c->ca_file = file;
 	if (*file && (*file != '/' || access(file, R_OK)))
-		return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"%s names %s, which cannot be read (%s); write the full path of a readable "
 			"PEM file",
 			what, file, *file == '/' ? strerror(errno) : "no full path");
@@ -197,7 +196,7 @@ static enum cmk_verdict read_all(const struct config_reader *r, struct config_me
 }
 
 static enum cmk_verdict parse_set(
-	const struct cmk_key_ref *ref, struct config_memory *m, struct azure_outcome *o)
+	const struct cmk_key_ref *ref, struct config_memory *m, struct kp_outcome *o)
 {
 	m->text = strdup(ref->config);
 	if (!m->text)
@@ -206,14 +205,14 @@ static enum cmk_verdict parse_set(
 	if (ret == -ENOMEM)
 		return no_memory(o);
 	if (ret || !kp_json_is_object(m->tree))
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"the key set is no JSON object; write what az disk-encryption-set show "
 			"prints");
 	return CMK_GRANTED;
 }
 
 enum cmk_verdict azure_config_read(const struct cmk_host *host, const struct cmk_key_ref *ref,
-	struct azure_config *out, struct azure_outcome *o)
+	struct azure_config *out, struct kp_outcome *o)
 {
 	struct config_memory *m = calloc(1, sizeof(*m));
 	scoped(azure_config_free) struct azure_config c = {.memory = m,
@@ -232,7 +231,7 @@ enum cmk_verdict azure_config_read(const struct cmk_host *host, const struct cmk
 		return v;
 	const struct kp_json *azure = kp_json_get(kp_json_get(m->tree, "cmkdisk"), "azure");
 	if (!kp_json_is_null(azure) && !kp_json_is_object(azure))
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"key set: " AZURE " must be an object");
 	const struct config_reader r = {
 		.host = host,

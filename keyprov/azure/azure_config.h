@@ -3,7 +3,7 @@
 #ifndef CMK_AZURE_CONFIG_H
 #define CMK_AZURE_CONFIG_H
 
-#include "azure_outcome.h"
+#include "kp_outcome.h"
 #include "kp_scope.h"
 
 #include <cmkdisk/keyprov.h>
@@ -62,7 +62,7 @@ struct azure_config {
 // environment are borrowed from the host until close(). Not granted: CMK_MISCONFIGURED, naming the
 // member or variable, what was expected, and never its value when it may be a secret.
 enum cmk_verdict azure_config_read(const struct cmk_host *host, const struct cmk_key_ref *ref,
-	struct azure_config *out, struct azure_outcome *o) must_use;
+	struct azure_config *out, struct kp_outcome *o) must_use;
 void azure_config_free(struct azure_config *c); // for scoped()
 
 #endif

@@ -56,7 +56,7 @@ static enum cmk_verdict read_type(const struct config_reader *r, const struct kp
 			r->c->identity.which = types[i].which;
 			return CMK_GRANTED;
 		}
-	return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+	return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 		"key set: " CREDENTIAL ".type is '%s'; write clientSecret, clientCertificate, "
 		"workloadIdentity or managedIdentity",
 		type);
@@ -64,7 +64,7 @@ static enum cmk_verdict read_type(const struct config_reader *r, const struct kp
 
 static enum cmk_verdict bad_tenants(const struct config_reader *r)
 {
-	return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+	return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 		"key set: " CREDENTIAL ".additionallyAllowedTenants must be a list of tenant ids, "
 		"or [\"*\"]");
 }
@@ -84,7 +84,7 @@ static enum cmk_verdict read_tenants(const struct config_reader *r, const struct
 	}
 	char *end = m->tenants = calloc(1, room);
 	if (!end)
-		return azure_outcome_set(
+		return kp_outcome_set(
 			r->o, CMK_UNREACHABLE, CMK_REASON_NONE, "no memory to read the key set");
 	for (const struct kp_json *j = kp_json_first(list); j; j = kp_json_next(j)) {
 		size_t left = room - (size_t)(end - m->tenants);
@@ -168,7 +168,7 @@ static enum cmk_verdict read_set_identity(
 	if (!one)
 		return CMK_GRANTED;
 	if (kp_json_next(one))
-		return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"key set: identity.userAssignedIdentities has several; choose one with "
 			"clientId or resourceId in " CREDENTIAL);
 	const char *client_id = kp_json_str(one, "clientId");
@@ -208,7 +208,7 @@ enum cmk_verdict config_identity(const struct config_reader *r)
 	if (kp_json_is_null(credential))
 		return read_set_identity(r, NULL);
 	if (!kp_json_is_object(credential))
-		return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"key set: " CREDENTIAL " must be an object");
 	v = read_credential(r, credential);
 	return v == CMK_GRANTED ? read_set_identity(r, credential) : v;

@@ -28,7 +28,7 @@ enum cmk_verdict config_text(const struct config_reader *r, const struct kp_json
 		return CMK_GRANTED;
 	const char *text = kp_json_text(member);
 	if (!text)
-		return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"key set: %s.%s must be a text in quotes", where, name);
 	*out = text;
 	return CMK_GRANTED;
@@ -39,7 +39,7 @@ enum cmk_verdict config_flag(const struct config_reader *r, const struct kp_json
 {
 	if (kp_json_is_null(kp_json_get(object, name)) || kp_json_bool(object, name, out))
 		return CMK_GRANTED;
-	return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+	return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 		"key set: %s.%s must be true or false, without quotes", where, name);
 }
 
@@ -63,7 +63,7 @@ enum cmk_verdict config_known(const struct config_reader *r, const struct kp_jso
 		if (*p)
 			continue;
 		list_names(names, list, sizeof(list));
-		return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"key set: %s has no member '%.64s'; it may have %s", where, kp_json_name(j),
 			list);
 	}
@@ -73,8 +73,8 @@ enum cmk_verdict config_known(const struct config_reader *r, const struct kp_jso
 static enum cmk_verdict unreadable(
 	const struct config_reader *r, const char *what, const char *path, const char *why)
 {
-	return azure_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE,
-		"key set: %s names %s: %s", what, path, why);
+	return kp_outcome_set(r->o, CMK_MISCONFIGURED, CMK_REASON_NONE, "key set: %s names %s: %s",
+		what, path, why);
 }
 
 // NULL, or why the open file is not taken.
@@ -105,7 +105,7 @@ enum cmk_verdict config_secret_file(
 		return unreadable(r, what, path, why);
 	char *text = host->secret_alloc(host, SECRET_FILE_MAX + 1);
 	if (!text)
-		return azure_outcome_set(
+		return kp_outcome_set(
 			r->o, CMK_UNREACHABLE, CMK_REASON_NONE, "no locked memory for a secret");
 	ssize_t n = read(fd, text, SECRET_FILE_MAX);
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))

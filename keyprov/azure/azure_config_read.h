@@ -14,7 +14,7 @@ struct config_reader {
 	const struct kp_json *set;   // the key set's root
 	const struct kp_json *azure; // its cmkdisk.azure, or NULL
 	struct azure_config *c;
-	struct azure_outcome *o;
+	struct kp_outcome *o;
 };
 
 // What azure_config_free() frees.

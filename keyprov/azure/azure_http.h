@@ -5,7 +5,7 @@
 #ifndef CMK_AZURE_HTTP_H
 #define CMK_AZURE_HTTP_H
 
-#include "azure_outcome.h"
+#include "kp_outcome.h"
 #include "kp_scope.h"
 
 #include <cmkdisk/keyprov.h>

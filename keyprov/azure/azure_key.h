@@ -23,7 +23,7 @@ struct azure_key {
 
 // Everything that can be done without a byte on the wire: reads the configuration, the URL, and
 // which credential it is.
-enum cmk_verdict azure_session_begin(struct azure_key *k, struct azure_outcome *o) must_use;
+enum cmk_verdict azure_session_begin(struct azure_key *k, struct kp_outcome *o) must_use;
 void azure_session_end(struct azure_key *k);
 
 // The key's URL with a version ("" none), for sentences.
@@ -35,10 +35,10 @@ const char *azure_pinned(const struct azure_key *k);
 
 enum cmk_verdict azure_key_unwrap(struct azure_key *k, const char *version, const char *alg,
 	const uint8_t *wrapped, size_t wrapped_len, uint8_t *plain, size_t *plain_len,
-	struct azure_outcome *o) must_use;
+	struct kp_outcome *o) must_use;
 enum cmk_verdict azure_key_wrap(struct azure_key *k, const uint8_t *plain, size_t plain_len,
-	struct cmk_wrapped *out, struct azure_outcome *o) must_use;
+	struct cmk_wrapped *out, struct kp_outcome *o) must_use;
 enum cmk_verdict azure_key_describe(struct azure_key *k, const char *version,
-	struct cmk_key_info *out, struct azure_outcome *o) must_use;
+	struct cmk_key_info *out, struct kp_outcome *o) must_use;
 
 #endif

@@ -55,7 +55,7 @@ struct judge {
 	const struct azure_asked *asked;
 	const struct http_reply *reply;
 	const struct azure_error *e;
-	struct azure_outcome *o;
+	struct kp_outcome *o;
 };
 
 // "KEY: OPERATION: 403 Forbidden/KeyDisabled, request ID: " and then what it means.
@@ -64,7 +64,7 @@ static enum cmk_verdict say(
 {
 	const struct azure_error *e = j->e;
 	const char *id = j->reply->request_id;
-	return azure_outcome_set(j->o, verdict, reason,
+	return kp_outcome_set(j->o, verdict, reason,
 		"%s: %s: the vault answered %d%s%s%s%s%s%s: %s", j->asked->key, j->asked->operation,
 		j->reply->status, e->code[0] ? " " : "", e->code, e->inner[0] ? "/" : "", e->inner,
 		id[0] ? ", request " : "", id, means);
@@ -218,7 +218,7 @@ static enum cmk_verdict no_reply(const struct judge *j, const struct azure_confi
 		verdict = config->no_host;
 	else if (j->reply->failure == HTTP_REFUSED_URL)
 		verdict = CMK_MISCONFIGURED;
-	return azure_outcome_set(j->o, verdict, CMK_REASON_DELETED, "%s: %s: %s", j->asked->key,
+	return kp_outcome_set(j->o, verdict, CMK_REASON_DELETED, "%s: %s: %s", j->asked->key,
 		j->asked->operation, j->reply->err.text);
 }
 
@@ -252,7 +252,7 @@ static enum cmk_verdict refused(
 
 enum cmk_verdict azure_reply_judge(const struct azure_asked *asked,
 	const struct azure_config *config, struct http_reply *reply, struct kp_json **tree,
-	struct azure_error *e, struct azure_outcome *o)
+	struct azure_error *e, struct kp_outcome *o)
 {
 	const struct judge j = {.asked = asked, .reply = reply, .e = e, .o = o};
 	*e = (struct azure_error){0};
@@ -265,7 +265,7 @@ enum cmk_verdict azure_reply_judge(const struct azure_asked *asked,
 			!kp_json_is_object(root))
 			return strange(&j);
 		*tree = TAKE(root);
-		return azure_outcome_set(o, CMK_GRANTED, CMK_REASON_NONE, "%s", "");
+		return kp_outcome_set(o, CMK_GRANTED, CMK_REASON_NONE, "%s", "");
 	}
 	bool own_error = azure_error_read(reply, e);
 	enum cmk_verdict verdict = refused(&j, config, own_error);

@@ -5,8 +5,8 @@
 #define CMK_AZURE_REPLY_H
 
 #include "azure_http.h"
-#include "azure_outcome.h"
 #include "kp_json.h"
+#include "kp_outcome.h"
 
 #include <stdbool.h>
 
@@ -43,6 +43,6 @@ bool azure_error_read(const struct http_reply *reply, struct azure_error *e);
 //  all else, and any of these but 401 without the vault's own JSON: unreachable
 enum cmk_verdict azure_reply_judge(const struct azure_asked *asked,
 	const struct azure_config *config, struct http_reply *reply, struct kp_json **tree,
-	struct azure_error *e, struct azure_outcome *o) must_use;
+	struct azure_error *e, struct kp_outcome *o) must_use;
 
 #endif

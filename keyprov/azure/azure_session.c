@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum cmk_verdict misconfigured(struct azure_outcome *o, const struct kp_err *err)
+static enum cmk_verdict misconfigured(struct kp_outcome *o, const struct kp_err *err)
 {
-	return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE, "%s", err->text);
+	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE, "%s", err->text);
 }
 
-static enum cmk_verdict begin(struct azure_key *k, struct azure_outcome *o)
+static enum cmk_verdict begin(struct azure_key *k, struct kp_outcome *o)
 {
 	struct kp_err err;
 	enum cmk_verdict v = azure_config_read(k->host, &k->ref, &k->config, o);
@@ -20,7 +20,7 @@ static enum cmk_verdict begin(struct azure_key *k, struct azure_outcome *o)
 		azure_url_allow(&k->url, &k->config, &err))
 		return misconfigured(o, &err);
 	if (http_new(k->host, &k->config, &k->http, &err))
-		return azure_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE, "%s", err.text);
+		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE, "%s", err.text);
 	v = token_source_new(k->host, &k->config, k->http, &k->tokens, o);
 	if (v != CMK_GRANTED)
 		return v;
@@ -33,7 +33,7 @@ static enum cmk_verdict begin(struct azure_key *k, struct azure_outcome *o)
 	return CMK_GRANTED;
 }
 
-enum cmk_verdict azure_session_begin(struct azure_key *k, struct azure_outcome *o)
+enum cmk_verdict azure_session_begin(struct azure_key *k, struct kp_outcome *o)
 {
 	if (k->tokens)
 		return CMK_GRANTED;

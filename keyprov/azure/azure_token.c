@@ -57,11 +57,11 @@ const struct cred_system cred_this_system = {
 
 enum cmk_verdict token_source_new_on(const struct cmk_host *host, const struct azure_config *config,
 	struct http *http, const struct cred_system *system, struct token_source **out,
-	struct azure_outcome *o)
+	struct kp_outcome *o)
 {
 	autofree struct token_source *t = calloc(1, sizeof(*t));
 	if (!t)
-		return azure_outcome_set(
+		return kp_outcome_set(
 			o, CMK_UNREACHABLE, CMK_REASON_NONE, "no memory to sign in with");
 	t->cred = (struct cred){.host = host, .config = config, .http = http, .system = system};
 	enum cmk_verdict v = cred_choose(&t->cred, o);
@@ -73,7 +73,7 @@ enum cmk_verdict token_source_new_on(const struct cmk_host *host, const struct a
 }
 
 enum cmk_verdict token_source_new(const struct cmk_host *host, const struct azure_config *config,
-	struct http *http, struct token_source **out, struct azure_outcome *o)
+	struct http *http, struct token_source **out, struct kp_outcome *o)
 {
 	return token_source_new_on(host, config, http, &cred_this_system, out, o);
 }
@@ -114,7 +114,7 @@ static bool in_list(const char *list, const char *tenant)
 
 // Another tenant's challenge must not get a token by surprise.
 static enum cmk_verdict choose_tenant(const struct token_source *t, const struct token_want *want,
-	const char **out, struct azure_outcome *o)
+	const char **out, struct kp_outcome *o)
 {
 	const struct azure_identity *id = &t->cred.config->identity;
 	const char *own = cred_str(id->tenant_id), *theirs = cred_str(want->tenant);
@@ -127,12 +127,12 @@ static enum cmk_verdict choose_tenant(const struct token_source *t, const struct
 		return CMK_GRANTED;
 	}
 	if (strlen(*out) >= TENANT_MAX)
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"the name of the tenant to sign in at is longer than any that exists");
 	if (!*own || !*theirs || strcasecmp(own, theirs) == 0 ||
 		in_list(cred_str(id->allowed_tenants), theirs))
 		return CMK_GRANTED;
-	return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 		"the vault belongs to tenant %.64s, but the %s signs in at tenant %.64s only; if "
 		"that is right, allow the tenant by AZURE_ADDITIONALLY_ALLOWED_TENANTS or "
 		"additionallyAllowedTenants of the key set",
@@ -171,7 +171,7 @@ static int64_t renewal(const struct cred_token *k)
 }
 
 static enum cmk_verdict obtain(struct token_source *t, struct slot *s,
-	const struct token_want *want, uint32_t limit_ms, struct azure_outcome *o)
+	const struct token_want *want, uint32_t limit_ms, struct kp_outcome *o)
 {
 	struct cred *c = &t->cred;
 	const struct cred_ask ask = {.resource = s->resource,
@@ -198,7 +198,7 @@ static enum cmk_verdict obtain(struct token_source *t, struct slot *s,
 static void renew(struct token_source *t, struct slot *s, const struct token_want *want)
 {
 	const struct cmk_host *host = t->cred.host;
-	struct azure_outcome o = {0};
+	struct kp_outcome o = {0};
 	uint32_t limit = host->time_left(host) / 2;
 	limit = limit < RENEW_MS ? limit : RENEW_MS;
 	if (limit == 0 || obtain(t, s, want, limit, &o) == CMK_GRANTED)
@@ -211,14 +211,14 @@ static void renew(struct token_source *t, struct slot *s, const struct token_wan
 }
 
 static enum cmk_verdict choose_resource(
-	const char *resource, char out[RESOURCE_MAX], struct azure_outcome *o)
+	const char *resource, char out[RESOURCE_MAX], struct kp_outcome *o)
 {
 	static const char suffix[] = "/.default";
 	size_t len = strlen(resource), n = sizeof(suffix) - 1;
 	if (len > n && strcmp(resource + len - n, suffix) == 0)
 		len -= n;
 	if (len == 0 || len >= RESOURCE_MAX)
-		return azure_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
 			"the vault asks for a token for a resource whose name is %s",
 			len ? "too long" : "empty");
 	memcpy(out, resource, len);
@@ -227,7 +227,7 @@ static enum cmk_verdict choose_resource(
 }
 
 enum cmk_verdict token_get(struct token_source *t, const struct token_want *want,
-	const char **bearer, struct azure_outcome *o)
+	const char **bearer, struct kp_outcome *o)
 {
 	char resource[RESOURCE_MAX];
 	const char *tenant = "";

@@ -6,14 +6,14 @@
 
 #include "azure_config.h"
 #include "azure_http.h"
-#include "azure_outcome.h"
+#include "kp_outcome.h"
 
 struct token_source;
 
 // All borrowed. Chooses the credential (config->identity.which, or the chain); nothing is asked
 // yet. CMK_MISCONFIGURED with a sentence when none can be used or variables contradict each other.
 enum cmk_verdict token_source_new(const struct cmk_host *host, const struct azure_config *config,
-	struct http *http, struct token_source **out, struct azure_outcome *o) must_use;
+	struct http *http, struct token_source **out, struct kp_outcome *o) must_use;
 void token_source_free(struct token_source **t); // for scoped()
 
 struct token_want {
@@ -28,7 +28,7 @@ struct token_want {
 // nothing about it. Misconfigured: a file that cannot be read, a tenant that is not allowed.
 // A token that has not ended is used further while a refresh fails.
 enum cmk_verdict token_get(struct token_source *t, const struct token_want *want,
-	const char **bearer, struct azure_outcome *o) must_use;
+	const char **bearer, struct kp_outcome *o) must_use;
 
 // "client secret of application 1111-...", for sentences and the log.
 const char *token_source_name(const struct token_source *t);

@@ -18,7 +18,7 @@ struct asking {
 	struct azure_vault *v;
 	const struct azure_question *q;
 	struct azure_answer *a;
-	struct azure_outcome *o;
+	struct kp_outcome *o;
 	struct azure_asked asked;
 	char key[480], url[URL_MAX];
 	struct token_want want;
@@ -77,7 +77,7 @@ static enum cmk_verdict adopt(struct asking *k, const struct azure_challenge *c)
 {
 	struct kp_err err;
 	if (azure_challenge_check(c, k->v->url, k->v->config, &err))
-		return azure_outcome_set(
+		return kp_outcome_set(
 			k->o, CMK_MISCONFIGURED, CMK_REASON_NONE, "%s: %s", k->key, err.text);
 	(void)snprintf(k->v->tenant, sizeof(k->v->tenant), "%s", c->tenant);
 	(void)snprintf(k->v->resource, sizeof(k->v->resource), "%s", c->resource);
@@ -96,13 +96,13 @@ static enum cmk_verdict learn_challenge(struct asking *k)
 		enum cmk_verdict v = judge(k);
 		kp_json_free(&k->a->tree);
 		return v != CMK_GRANTED ? v
-					: azure_outcome_set(k->o, CMK_UNREACHABLE, CMK_REASON_NONE,
+					: kp_outcome_set(k->o, CMK_UNREACHABLE, CMK_REASON_NONE,
 						  "%s: it answers without asking who we are; this "
 						  "is no key vault",
 						  k->key);
 	}
 	if (!azure_challenge_parse(r->www_authenticate, &c))
-		return azure_outcome_set(k->o, CMK_UNREACHABLE, CMK_REASON_NONE,
+		return kp_outcome_set(k->o, CMK_UNREACHABLE, CMK_REASON_NONE,
 			"%s: its 401 does not say where to sign in, as a vault does; a proxy may "
 			"stand between",
 			k->key);
@@ -125,7 +125,7 @@ static enum cmk_verdict ask_with_token(struct asking *k)
 	size_t room = sizeof(BEARER) + strlen(token);
 	char *bearer = host->secret_alloc(host, room);
 	if (!bearer)
-		return azure_outcome_set(k->o, CMK_UNREACHABLE, CMK_REASON_NONE,
+		return kp_outcome_set(k->o, CMK_UNREACHABLE, CMK_REASON_NONE,
 			"%s: no locked memory for a token", k->key);
 	(void)snprintf(bearer, room, BEARER "%s", token);
 	send(k, bearer);
@@ -182,7 +182,7 @@ static enum cmk_verdict weigh_absence(struct asking *k)
 	uint32_t left = azure_missed(k->v->seen, k->q->version, confirm_ms);
 	if (!left)
 		return CMK_DENIED;
-	(void)azure_outcome_set(k->o, CMK_UNREACHABLE, CMK_REASON_NONE,
+	(void)kp_outcome_set(k->o, CMK_UNREACHABLE, CMK_REASON_NONE,
 		"%s: %s: the vault does not find a key that was there before (404 KeyNotFound, "
 		"request %s); it counts as deleted if it is still missing %u s after it was first "
 		"missed",
@@ -193,7 +193,7 @@ static enum cmk_verdict weigh_absence(struct asking *k)
 }
 
 enum cmk_verdict azure_vault_ask(struct azure_vault *v, const struct azure_question *q,
-	struct azure_answer *answer, struct azure_outcome *o)
+	struct azure_answer *answer, struct kp_outcome *o)
 {
 	struct asking k = {.v = v, .q = q, .a = answer, .o = o};
 	memset(answer, 0, sizeof(*answer));

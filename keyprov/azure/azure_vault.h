@@ -51,7 +51,7 @@ struct azure_answer {
 
 // Fills in *answer always; end it with azure_answer_end().
 enum cmk_verdict azure_vault_ask(struct azure_vault *v, const struct azure_question *q,
-	struct azure_answer *answer, struct azure_outcome *o) must_use;
+	struct azure_answer *answer, struct kp_outcome *o) must_use;
 void azure_answer_end(struct azure_vault *v, struct azure_answer *answer);
 
 #endif

@@ -17,7 +17,7 @@ struct choice {
 	bool guessed; // the key's type is not known
 };
 
-static enum cmk_verdict look(struct azure_key *k, struct choice *c, struct azure_outcome *o)
+static enum cmk_verdict look(struct azure_key *k, struct choice *c, struct kp_outcome *o)
 {
 	char key[AZURE_KEY_TEXT];
 	struct azure_answer answer;
@@ -28,7 +28,7 @@ static enum cmk_verdict look(struct azure_key *k, struct choice *c, struct azure
 	const struct azure_question q = {.operation = "get", .action = "", .version = wanted};
 	enum cmk_verdict v = azure_vault_ask(&k->vault, &q, &answer, o);
 	if (v == CMK_GRANTED && azure_attributes_read(answer.tree, &k->url, wanted, &a, &err))
-		v = azure_outcome_set(
+		v = kp_outcome_set(
 			o, CMK_UNREACHABLE, CMK_REASON_NONE, "%s: get: %s", key, err.text);
 	azure_answer_end(&k->vault, &answer);
 	if (v == CMK_DENIED && o->reason == CMK_REASON_FORBIDDEN) {
@@ -46,13 +46,13 @@ static enum cmk_verdict look(struct azure_key *k, struct choice *c, struct azure
 	c->alg = azure_algorithm(a.info.kty, k->config.alg);
 	if (c->alg)
 		return CMK_GRANTED;
-	return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 		"%s: alg %s of the key set's cmkdisk.azure does not fit a key of type %s", key,
 		k->config.alg, a.info.kty);
 }
 
 static enum cmk_verdict take_wrapped(const struct azure_key *k, const struct azure_answer *answer,
-	const struct choice *c, struct cmk_wrapped *out, struct azure_outcome *o)
+	const struct choice *c, struct cmk_wrapped *out, struct kp_outcome *o)
 {
 	char key[AZURE_KEY_TEXT];
 	struct kp_err err;
@@ -67,7 +67,7 @@ static enum cmk_verdict take_wrapped(const struct azure_key *k, const struct azu
 			"%d bytes)",
 			CMK_WRAPPED_MAX);
 	if (ret)
-		return azure_outcome_set(
+		return kp_outcome_set(
 			o, CMK_UNREACHABLE, CMK_REASON_NONE, "%s: wrapKey: %s", key, err.text);
 	out->len = len;
 	(void)snprintf(out->alg, sizeof(out->alg), "%s", c->alg);
@@ -76,12 +76,12 @@ static enum cmk_verdict take_wrapped(const struct azure_key *k, const struct azu
 
 // *status is the vault's, for a further guess.
 static enum cmk_verdict wrap_with(struct azure_key *k, const struct choice *c, const uint8_t *plain,
-	size_t plain_len, struct cmk_wrapped *out, int *status, struct azure_outcome *o)
+	size_t plain_len, struct cmk_wrapped *out, int *status, struct kp_outcome *o)
 {
 	struct azure_answer answer;
 	char *body = azure_crypto_body(k->host, c->alg, plain, plain_len);
 	if (!body)
-		return azure_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
 			"%s: no locked memory to ask with", k->url.origin);
 	const struct azure_question q = {.operation = "wrapKey",
 		.action = "/wrapkey",
@@ -98,7 +98,7 @@ static enum cmk_verdict wrap_with(struct azure_key *k, const struct choice *c, c
 }
 
 enum cmk_verdict azure_key_wrap(struct azure_key *k, const uint8_t *plain, size_t plain_len,
-	struct cmk_wrapped *out, struct azure_outcome *o)
+	struct cmk_wrapped *out, struct kp_outcome *o)
 {
 	struct choice c = {0};
 	int status;
@@ -110,7 +110,7 @@ enum cmk_verdict azure_key_wrap(struct azure_key *k, const uint8_t *plain, size_
 		return v;
 	// An AES key says so by refusing the algorithm of the other kind. If it refuses both, the
 	// first refusal is the one to show.
-	struct azure_outcome second = {.verdict = CMK_UNREACHABLE};
+	struct kp_outcome second = {.verdict = CMK_UNREACHABLE};
 	c.alg = "A256KW";
 	v = wrap_with(k, &c, plain, plain_len, out, &status, &second);
 	if (v == CMK_MISCONFIGURED)

@@ -20,7 +20,7 @@ extern const struct cred_system cred_this_system;
 // token_source_new() on another machine. All borrowed.
 enum cmk_verdict token_source_new_on(const struct cmk_host *host, const struct azure_config *config,
 	struct http *http, const struct cred_system *system, struct token_source **out,
-	struct azure_outcome *o) must_use;
+	struct kp_outcome *o) must_use;
 
 // Where a managed identity's tokens come from.
 enum cred_managed {
@@ -45,7 +45,7 @@ struct cred {
 };
 
 // Fills which, managed, chosen, name and unused. Not granted: CMK_MISCONFIGURED.
-enum cmk_verdict cred_choose(struct cred *c, struct azure_outcome *o) must_use;
+enum cmk_verdict cred_choose(struct cred *c, struct kp_outcome *o) must_use;
 
 struct cred_ask {
 	const char *resource; // "https://vault.azure.net"
@@ -61,28 +61,28 @@ struct cred_token {
 };
 
 enum cmk_verdict cred_entra(const struct cred *c, const struct cred_ask *ask,
-	struct cred_token *out, struct azure_outcome *o) must_use;
+	struct cred_token *out, struct kp_outcome *o) must_use;
 // An application's token for an assertion that was got elsewhere.
 enum cmk_verdict cred_entra_exchange(const struct cred *c, const struct cred_ask *ask,
 	const char *client_id, const char *assertion, struct cred_token *out,
-	struct azure_outcome *o) must_use;
+	struct kp_outcome *o) must_use;
 // What an assertion for this authority is made out to.
 const char *cred_entra_exchange_audience(const struct cred *c);
 // With a key set's federatedClientId: that application's token, the identity's own being the proof.
 enum cmk_verdict cred_managed(struct cred *c, const struct cred_ask *ask, struct cred_token *out,
-	struct azure_outcome *o) must_use;
+	struct kp_outcome *o) must_use;
 
 // The certificate's assertion (RFC 7523 section 2.2) for this token URL, appended to `out`. The
 // file is read anew each time, so that a renewed certificate is used at once. CMK_MISCONFIGURED
 // with a sentence if it cannot be used.
 struct cred_text;
 enum cmk_verdict cred_certificate(const struct cred *c, const char *audience, struct cred_text *out,
-	struct azure_outcome *o) must_use;
+	struct kp_outcome *o) must_use;
 
 // Arc's agent proves by a file that only its group can read that we may ask: reads the one that the
 // challenge names, into `out`. CMK_MISCONFIGURED if it is none of the agent's.
 enum cmk_verdict cred_arc_key(const struct cred *c, const char *challenge, struct cred_text *out,
-	struct azure_outcome *o) must_use;
+	struct kp_outcome *o) must_use;
 
 // "" also for NULL.
 static inline const char *cred_str(const char *s)

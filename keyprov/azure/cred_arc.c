@@ -14,9 +14,9 @@
 
 #define KEY_MAX 4096
 
-static enum cmk_verdict refuse(struct azure_outcome *o, const char *sentence, const char *what)
+static enum cmk_verdict refuse(struct kp_outcome *o, const char *sentence, const char *what)
 {
-	return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 		"Azure Arc's agent was asked for a token and %s%s%.100s; see that its agent "
 		"(azcmagent) and nothing else answers at IDENTITY_ENDPOINT",
 		sentence, *what ? ": " : "", what);
@@ -65,19 +65,19 @@ static bool lies_in(int fd, const char *dir, const char *name)
 }
 
 static enum cmk_verdict read_key(const struct cred *c, const char *path, const char *name,
-	struct cred_text *out, struct azure_outcome *o)
+	struct cred_text *out, struct kp_outcome *o)
 {
 	struct stat st;
 	autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == ELOOP)
 		return refuse(o, "named a key file that is a symbolic link", path);
 	if (fd < 0 && errno == EACCES)
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"%.200s: this program may not read the key of Azure Arc's agent; add its "
 			"user to the group himds",
 			path);
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return azure_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
 			"%.200s: cannot open the key of Azure Arc's agent: %s", path,
 			strerror(errno));
 	if (!S_ISREG(st.st_mode) || !lies_in(fd, c->system->arc_dir, name))
@@ -88,11 +88,11 @@ static enum cmk_verdict read_key(const struct cred *c, const char *path, const c
 	struct kp_err err;
 	int ret = cred_text_new(c->host, KEY_MAX + 2, &key, &err);
 	if (ret)
-		return azure_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE, "%s", err.text);
+		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE, "%s", err.text);
 	ret = cred_text_read_fd(&key, fd);
 	cred_text_trim(&key);
 	if (ret || key.len == 0 || key.len > KEY_MAX)
-		return azure_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
 			"%.200s: the key of Azure Arc's agent is empty or changes while it is read",
 			path);
 	if (strcspn(key.p, "\r\n") != key.len)
@@ -102,7 +102,7 @@ static enum cmk_verdict read_key(const struct cred *c, const char *path, const c
 }
 
 enum cmk_verdict cred_arc_key(
-	const struct cred *c, const char *challenge, struct cred_text *out, struct azure_outcome *o)
+	const struct cred *c, const char *challenge, struct cred_text *out, struct kp_outcome *o)
 {
 	char path[PATH_MAX];
 	if (!realm(challenge, path, sizeof(path)))

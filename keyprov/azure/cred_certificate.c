@@ -49,7 +49,7 @@ static int load(const struct cred *c, struct cred_pair *out, struct kp_err *err)
 }
 
 enum cmk_verdict cred_certificate(
-	const struct cred *c, const char *audience, struct cred_text *out, struct azure_outcome *o)
+	const struct cred *c, const char *audience, struct cred_text *out, struct kp_outcome *o)
 {
 	const struct azure_identity *id = &c->config->identity;
 	scoped(cred_pair_free) struct cred_pair pair = {0};
@@ -62,6 +62,6 @@ enum cmk_verdict cred_certificate(
 	}
 	if (ret == 0)
 		return CMK_GRANTED;
-	return azure_outcome_set(o, ret == -ENOMEM ? CMK_UNREACHABLE : CMK_MISCONFIGURED,
+	return kp_outcome_set(o, ret == -ENOMEM ? CMK_UNREACHABLE : CMK_MISCONFIGURED,
 		CMK_REASON_NONE, "%s", err.text);
 }

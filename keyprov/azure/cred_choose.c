@@ -12,9 +12,9 @@ static bool set(const char *s)
 	return s && *s;
 }
 
-static enum cmk_verdict misconfigured(struct azure_outcome *o, const char *sentence)
+static enum cmk_verdict misconfigured(struct kp_outcome *o, const char *sentence)
 {
-	return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE, "%s", sentence);
+	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE, "%s", sentence);
 }
 
 // The first thing that a credential lacks, as its variable is called; NULL if it is complete.
@@ -71,7 +71,7 @@ static void set_name(struct cred *c)
 
 // Which selectors a source understands. An identity that cannot be asked for must not quietly
 // become another.
-static enum cmk_verdict check_selector(const struct cred *c, struct azure_outcome *o)
+static enum cmk_verdict check_selector(const struct cred *c, struct kp_outcome *o)
 {
 	const struct azure_identity *id = &c->config->identity;
 	bool other = set(id->object_id) || set(id->resource_id);
@@ -86,7 +86,7 @@ static enum cmk_verdict check_selector(const struct cred *c, struct azure_outcom
 	return CMK_GRANTED;
 }
 
-static enum cmk_verdict choose_managed(struct cred *c, struct azure_outcome *o)
+static enum cmk_verdict choose_managed(struct cred *c, struct kp_outcome *o)
 {
 	const struct azure_identity *id = &c->config->identity;
 	bool endpoint = set(id->identity_endpoint);
@@ -150,7 +150,7 @@ static void warn_of_half(const struct cred *c, enum azure_credential which, cons
 			kinds[which], variable);
 }
 
-static enum cmk_verdict choose_chain(struct cred *c, struct azure_outcome *o)
+static enum cmk_verdict choose_chain(struct cred *c, struct kp_outcome *o)
 {
 	static const struct {
 		enum azure_credential which;
@@ -164,7 +164,7 @@ static enum cmk_verdict choose_chain(struct cred *c, struct azure_outcome *o)
 	const char *only = cred_str(id->token_credentials);
 	unsigned allowed = allowed_steps(only);
 	if (!allowed)
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"AZURE_TOKEN_CREDENTIALS is '%.40s', which leaves no credential that a "
 			"service can use; set it to prod, EnvironmentCredential, "
 			"WorkloadIdentityCredential or ManagedIdentityCredential",
@@ -185,13 +185,13 @@ static enum cmk_verdict choose_chain(struct cred *c, struct azure_outcome *o)
 	}
 	if (allowed & STEP_MANAGED)
 		return choose_managed(c, o);
-	return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 		"no credential to sign in with, as AZURE_TOKEN_CREDENTIALS is '%.40s'; looked at: "
 		"%s",
 		only, c->unused);
 }
 
-enum cmk_verdict cred_choose(struct cred *c, struct azure_outcome *o)
+enum cmk_verdict cred_choose(struct cred *c, struct kp_outcome *o)
 {
 	const struct azure_identity *id = &c->config->identity;
 	if (id->which == AZURE_CHAIN)
@@ -200,7 +200,7 @@ enum cmk_verdict cred_choose(struct cred *c, struct azure_outcome *o)
 		return choose_managed(c, o);
 	const char *variable = lacking(id, id->which, true);
 	if (variable)
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"the key set asks for a %s, but neither it nor %s says all that is needed "
 			"for it",
 			kinds[id->which], variable);

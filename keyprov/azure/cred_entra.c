@@ -12,9 +12,9 @@
 #define URL_MAX 512
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-static enum cmk_verdict failed(struct azure_outcome *o, int ret, const struct kp_err *err)
+static enum cmk_verdict failed(struct kp_outcome *o, int ret, const struct kp_err *err)
 {
-	return azure_outcome_set(o, ret == -ENOMEM ? CMK_UNREACHABLE : CMK_MISCONFIGURED,
+	return kp_outcome_set(o, ret == -ENOMEM ? CMK_UNREACHABLE : CMK_MISCONFIGURED,
 		CMK_REASON_NONE, "%s", err->text);
 }
 
@@ -27,7 +27,7 @@ static bool is_tenant(const char *s)
 
 // Whether http: goes to this machine only is http_do()'s to check.
 static enum cmk_verdict token_url(
-	const struct cred *c, const char *tenant, char url[URL_MAX], struct azure_outcome *o)
+	const struct cred *c, const char *tenant, char url[URL_MAX], struct kp_outcome *o)
 {
 	const char *authority = c->config->identity.authority_host;
 	size_t len = strlen(authority);
@@ -36,22 +36,22 @@ static enum cmk_verdict token_url(
 		len--;
 	if (!(secure || (c->config->http_loopback && strncmp(authority, "http://", 7) == 0)) ||
 		strcspn(authority, "?#@\\ ") < len)
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"the authority host is '%.100s'; AZURE_AUTHORITY_HOST or authorityHost of "
 			"the key set must be like https://login.microsoftonline.com",
 			authority);
 	if (!*tenant)
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"no tenant is known to sign in at with the %s; set AZURE_TENANT_ID, or "
 			"tenantId in the key set",
 			c->name);
 	if (!is_tenant(tenant))
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"the tenant to sign in at must be a GUID or a domain name; look at "
 			"AZURE_TENANT_ID or tenantId of the key set");
 	int n = snprintf(url, URL_MAX, "%.*s/%s/oauth2/v2.0/token", (int)len, authority, tenant);
 	if (n < 0 || n >= URL_MAX)
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"authority host and tenant are longer than any that exist");
 	return CMK_GRANTED;
 }
@@ -92,23 +92,23 @@ static int merge_claims(char *wanted, char **out)
 }
 
 static enum cmk_verdict add_claims(
-	const struct cred_ask *ask, struct cred_text *body, struct azure_outcome *o)
+	const struct cred_ask *ask, struct cred_text *body, struct kp_outcome *o)
 {
 	autofree char *wanted = strdup(ask->claims ? ask->claims : "{}");
 	autofree char *merged = NULL;
 	int ret = wanted ? merge_claims(wanted, &merged) : -ENOMEM;
 	if (ret == -ENOMEM)
-		return azure_outcome_set(
+		return kp_outcome_set(
 			o, CMK_UNREACHABLE, CMK_REASON_NONE, "no memory to sign in with");
 	if (ret)
-		return azure_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
 			"the vault asks for a new token by claims that are not a JSON object");
 	cred_text_add_field(body, "claims", merged);
 	return CMK_GRANTED;
 }
 
 static enum cmk_verdict post(const struct cred *c, const struct cred_ask *ask, const char *url,
-	const struct cred_text *body, struct cred_token *out, struct azure_outcome *o)
+	const struct cred_text *body, struct cred_token *out, struct kp_outcome *o)
 {
 	struct http_reply r;
 	struct http_request q = {
@@ -131,7 +131,7 @@ static enum cmk_verdict post(const struct cred *c, const struct cred_ask *ask, c
 // One of secret and assertion is given.
 static enum cmk_verdict ask_by(const struct cred *c, const struct cred_ask *ask,
 	const char *client_id, const char *secret, const char *assertion, struct cred_token *out,
-	struct azure_outcome *o)
+	struct kp_outcome *o)
 {
 	scoped(cred_text_end) struct cred_text body = {0};
 	struct kp_err err = {""};
@@ -160,8 +160,7 @@ static enum cmk_verdict ask_by(const struct cred *c, const struct cred_ask *ask,
 }
 
 enum cmk_verdict cred_entra_exchange(const struct cred *c, const struct cred_ask *ask,
-	const char *client_id, const char *assertion, struct cred_token *out,
-	struct azure_outcome *o)
+	const char *client_id, const char *assertion, struct cred_token *out, struct kp_outcome *o)
 {
 	return ask_by(c, ask, client_id, NULL, assertion, out, o);
 }
@@ -177,7 +176,7 @@ const char *cred_entra_exchange_audience(const struct cred *c)
 }
 
 static enum cmk_verdict by_certificate(const struct cred *c, const struct cred_ask *ask,
-	struct cred_token *out, struct azure_outcome *o)
+	struct cred_token *out, struct kp_outcome *o)
 {
 	scoped(cred_text_end) struct cred_text assertion = {0};
 	struct kp_err err = {""};
@@ -207,7 +206,7 @@ static int read_token_file(const struct cred *c, struct cred_text *t, struct kp_
 // The platform replaces the file's content before it ends: it is read for every request, and once
 // more if it was replaced while being refused.
 static enum cmk_verdict by_token_file(const struct cred *c, const struct cred_ask *ask,
-	struct cred_token *out, struct azure_outcome *o)
+	struct cred_token *out, struct kp_outcome *o)
 {
 	scoped(cred_text_end) struct cred_text first = {0}, second = {0};
 	const char *client_id = c->config->identity.client_id;
@@ -222,7 +221,7 @@ static enum cmk_verdict by_token_file(const struct cred *c, const struct cred_as
 }
 
 enum cmk_verdict cred_entra(const struct cred *c, const struct cred_ask *ask,
-	struct cred_token *out, struct azure_outcome *o)
+	struct cred_token *out, struct kp_outcome *o)
 {
 	const struct azure_identity *id = &c->config->identity;
 	if (c->which == AZURE_CLIENT_CERTIFICATE)

@@ -137,7 +137,7 @@ static int build(
 
 // Arc answers the first request with the name of a file that only its friends can read.
 static enum cmk_verdict answer_arc(
-	const struct cred *c, struct call *call, struct http_reply *r, struct azure_outcome *o)
+	const struct cred *c, struct call *call, struct http_reply *r, struct kp_outcome *o)
 {
 	size_t n = 0;
 	call->header.len = 0;
@@ -156,7 +156,7 @@ static enum cmk_verdict answer_arc(
 
 // CMK_GRANTED: *r is the service's answer, or says why there is none.
 static enum cmk_verdict ask_once(
-	struct cred *c, struct call *call, struct http_reply *r, struct azure_outcome *o)
+	struct cred *c, struct call *call, struct http_reply *r, struct kp_outcome *o)
 {
 	http_do(c->http, &call->q, r);
 	c->answered |= r->failure == HTTP_OK;
@@ -196,7 +196,7 @@ static uint32_t next_wait(
 }
 
 static enum cmk_verdict ask_patiently(struct cred *c, const struct cred_ask *ask, struct call *call,
-	struct cred_token *out, struct azure_outcome *o)
+	struct cred_token *out, struct kp_outcome *o)
 {
 	const struct cred_echo echo = selector(c);
 	int64_t begun = c->system->boot_ms(c->system->ctx);
@@ -222,7 +222,7 @@ static enum cmk_verdict ask_patiently(struct cred *c, const struct cred_ask *ask
 
 // Whether there is a metadata service at all. Without one, the address may answer nothing, and the
 // chain has come here for want of anything else.
-static enum cmk_verdict probe(struct cred *c, struct call *call, struct azure_outcome *o)
+static enum cmk_verdict probe(struct cred *c, struct call *call, struct kp_outcome *o)
 {
 	struct http_reply r;
 	struct http_request q = {
@@ -237,20 +237,20 @@ static enum cmk_verdict probe(struct cred *c, struct call *call, struct azure_ou
 }
 
 static enum cmk_verdict ask_managed(
-	struct cred *c, const struct cred_ask *ask, struct cred_token *out, struct azure_outcome *o)
+	struct cred *c, const struct cred_ask *ask, struct cred_token *out, struct kp_outcome *o)
 {
 	scoped(call_end) struct call call = {0};
 	struct kp_err err = {""};
 	int ret = build(c, ask, &call, &err);
 	if (ret)
-		return azure_outcome_set(o, ret == -ENOMEM ? CMK_UNREACHABLE : CMK_MISCONFIGURED,
+		return kp_outcome_set(o, ret == -ENOMEM ? CMK_UNREACHABLE : CMK_MISCONFIGURED,
 			CMK_REASON_NONE, "%s", err.text);
 	enum cmk_verdict v = probe(c, &call, o);
 	return v == CMK_GRANTED ? ask_patiently(c, ask, &call, out, o) : v;
 }
 
 enum cmk_verdict cred_managed(
-	struct cred *c, const struct cred_ask *ask, struct cred_token *out, struct azure_outcome *o)
+	struct cred *c, const struct cred_ask *ask, struct cred_token *out, struct kp_outcome *o)
 {
 	const char *application = cred_str(c->config->identity.federated_client_id);
 	if (!*application)

@@ -109,15 +109,15 @@ static void read_refusal(const struct cred *c, struct http_reply *r, struct refu
 }
 
 static enum cmk_verdict no_reply(
-	const struct cred *c, const struct http_reply *r, struct azure_outcome *o)
+	const struct cred *c, const struct http_reply *r, struct kp_outcome *o)
 {
 	// A URL that may not be asked stays one; all else says nothing about the identity.
 	enum cmk_verdict v = r->failure == HTTP_REFUSED_URL ? CMK_MISCONFIGURED : CMK_UNREACHABLE;
-	return azure_outcome_set(o, v, CMK_REASON_NONE, "no token for the %s: %s%s%s", c->name,
+	return kp_outcome_set(o, v, CMK_REASON_NONE, "no token for the %s: %s%s%s", c->name,
 		r->err.text, *c->unused ? "; not used: " : "", c->unused);
 }
 
-static void set_ids(const struct cred *c, const struct http_reply *r, struct azure_outcome *o)
+static void set_ids(const struct cred *c, const struct http_reply *r, struct kp_outcome *o)
 {
 	if (*r->request_id)
 		(void)snprintf(o->request_id, sizeof(o->request_id), "%s", r->request_id);
@@ -126,7 +126,7 @@ static void set_ids(const struct cred *c, const struct http_reply *r, struct azu
 
 // A verdict of the status alone: the service is there, but not now.
 static enum cmk_verdict not_now(
-	const struct cred *c, const struct http_reply *r, struct azure_outcome *o)
+	const struct cred *c, const struct http_reply *r, struct kp_outcome *o)
 {
 	const char *why = r->status == 429   ? "too many requests"
 			  : r->status == 410 ? "the service is being updated"
@@ -134,7 +134,7 @@ static enum cmk_verdict not_now(
 			  : r->status / 100 == 3
 				  ? "a redirection, which is not followed with credentials"
 				  : "not an answer of the token service's own";
-	(void)azure_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
+	(void)kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
 		"no token for the %s: HTTP status %d (%s)%s%s", c->name, r->status, why,
 		*c->unused ? "; not used: " : "", c->unused);
 	set_ids(c, r, o);
@@ -150,9 +150,9 @@ static const char *advice(enum cmk_verdict v)
 }
 
 static enum cmk_verdict refused(const struct cred *c, const struct http_reply *r,
-	const struct refusal *f, enum cmk_verdict v, const char *what_now, struct azure_outcome *o)
+	const struct refusal *f, enum cmk_verdict v, const char *what_now, struct kp_outcome *o)
 {
-	(void)azure_outcome_set(o, v, CMK_REASON_IDENTITY,
+	(void)kp_outcome_set(o, v, CMK_REASON_IDENTITY,
 		"the token service refuses the %s: %s; %s%s%s%s%s%s%s%s%s", c->name,
 		*f->error ? f->error : "no error code", what_now, *c->unused ? "; not used: " : "",
 		c->unused, *f->text ? "; it says: " : "", f->text, *f->trace ? ", trace id " : "",
@@ -166,8 +166,7 @@ static bool is_not_now(int status)
 	return status == 408 || status == 429 || status >= 500 || status / 100 != 4;
 }
 
-enum cmk_verdict cred_reply_entra(
-	const struct cred *c, struct http_reply *r, struct azure_outcome *o)
+enum cmk_verdict cred_reply_entra(const struct cred *c, struct http_reply *r, struct kp_outcome *o)
 {
 	struct refusal f;
 	if (r->failure != HTTP_OK)
@@ -181,7 +180,7 @@ enum cmk_verdict cred_reply_entra(
 }
 
 enum cmk_verdict cred_reply_managed(
-	const struct cred *c, struct http_reply *r, struct azure_outcome *o)
+	const struct cred *c, struct http_reply *r, struct kp_outcome *o)
 {
 	struct refusal f;
 	if (r->failure != HTTP_OK)

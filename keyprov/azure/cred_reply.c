@@ -12,9 +12,9 @@
 // wall clock makes of expires_on.
 #define LIFETIME_MAX (28 * 3600)
 
-static enum cmk_verdict odd(const struct cred *c, struct azure_outcome *o, const char *what)
+static enum cmk_verdict odd(const struct cred *c, struct kp_outcome *o, const char *what)
 {
-	return azure_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
+	return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
 		"the answer to the %s is not a usable token: %s; is something else answering in "
 		"the token service's place?",
 		c->name, what);
@@ -108,7 +108,7 @@ static bool echoed(const struct kp_json *j, const struct cred_echo *echo)
 }
 
 static enum cmk_verdict take(const struct cred *c, const struct kp_json *j,
-	const struct cred_echo *echo, struct cred_token *out, struct azure_outcome *o)
+	const struct cred_echo *echo, struct cred_token *out, struct kp_outcome *o)
 {
 	const char *token = kp_json_secret(j, "access_token");
 	const char *type = kp_json_str(j, "token_type");
@@ -119,7 +119,7 @@ static enum cmk_verdict take(const struct cred *c, const struct kp_json *j,
 	if (type && strcasecmp(type, "Bearer") != 0)
 		return odd(c, o, "token_type is not Bearer");
 	if (echo && echo->member && !echoed(j, echo))
-		return azure_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 			"the %s was asked for, but the answer does not name it as %s: an old agent "
 			"hands out the machine's own identity instead; update the agent, or use "
 			"the machine's own identity",
@@ -134,7 +134,7 @@ static enum cmk_verdict take(const struct cred *c, const struct kp_json *j,
 	size_t len = strlen(token);
 	t.bearer = c->host->secret_alloc(c->host, len + 1);
 	if (!t.bearer)
-		return azure_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
+		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
 			"no locked memory for an access token");
 	memcpy(t.bearer, token, len + 1);
 	*out = t;
@@ -142,7 +142,7 @@ static enum cmk_verdict take(const struct cred *c, const struct kp_json *j,
 }
 
 enum cmk_verdict cred_reply_token(const struct cred *c, struct http_reply *r,
-	const struct cred_echo *echo, struct cred_token *out, struct azure_outcome *o)
+	const struct cred_echo *echo, struct cred_token *out, struct kp_outcome *o)
 {
 	scoped(kp_json_free) struct kp_json *j = NULL;
 	if (kp_json_parse(r->body, r->len, &j) || !kp_json_is_object(j))

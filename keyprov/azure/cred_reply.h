@@ -14,14 +14,13 @@ struct cred_echo {
 // A reply of status 200. Not granted: CMK_UNREACHABLE, as something else than the service may have
 // answered; CMK_MISCONFIGURED if the echo differs.
 enum cmk_verdict cred_reply_token(const struct cred *c, struct http_reply *r,
-	const struct cred_echo *echo, struct cred_token *out, struct azure_outcome *o) must_use;
+	const struct cred_echo *echo, struct cred_token *out, struct kp_outcome *o) must_use;
 
 // Any other reply or none, of Entra (RFC 6749 section 5.2) or of a managed identity service. Acts
 // on `error` and the status; never on Entra's texts.
-enum cmk_verdict cred_reply_entra(
-	const struct cred *c, struct http_reply *r, struct azure_outcome *o);
+enum cmk_verdict cred_reply_entra(const struct cred *c, struct http_reply *r, struct kp_outcome *o);
 enum cmk_verdict cred_reply_managed(
-	const struct cred *c, struct http_reply *r, struct azure_outcome *o);
+	const struct cred *c, struct http_reply *r, struct kp_outcome *o);
 
 // Whether a text holds a secret that we sign in with, in any way of writing it, or what looks like
 // one: it is not to be shown.

@@ -36,7 +36,7 @@ static void as_challenge(const char *text, const struct azure_url *url)
 static void as_key(const struct kp_json *tree, const struct azure_url *url)
 {
 	struct azure_attributes a;
-	struct azure_outcome o = {0};
+	struct kp_outcome o = {0};
 	struct kp_err err = {""};
 	if (azure_attributes_read(tree, url, "", &a, &err)) {
 		require(err.text[0] != '\0');
@@ -59,7 +59,7 @@ static void as_reply(char *text, size_t size, int status, const struct azure_url
 		.status = status, .content_type = "application/json", .body = text, .len = size};
 	struct kp_json *tree = NULL;
 	struct azure_error e;
-	struct azure_outcome o = {0};
+	struct kp_outcome o = {0};
 	enum cmk_verdict v = azure_reply_judge(&asked, &config, &reply, &tree, &e, &o);
 	require((v == CMK_GRANTED) == (tree != NULL));
 	require(v != CMK_GRANTED || status == 200);

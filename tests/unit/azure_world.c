@@ -17,7 +17,7 @@ struct token_source {
 };
 
 enum cmk_verdict token_source_new(const struct cmk_host *host, const struct azure_config *config,
-	struct http *http, struct token_source **out, struct azure_outcome *o)
+	struct http *http, struct token_source **out, struct kp_outcome *o)
 {
 	(void)host, (void)config, (void)http, (void)o;
 	*out = calloc(1, sizeof(**out));
@@ -31,7 +31,7 @@ void token_source_free(struct token_source **t)
 }
 
 enum cmk_verdict token_get(struct token_source *t, const struct token_want *want,
-	const char **bearer, struct azure_outcome *o)
+	const char **bearer, struct kp_outcome *o)
 {
 	struct fake_tokens *f = &azure_world.tokens;
 	(void)t;
@@ -42,7 +42,7 @@ enum cmk_verdict token_get(struct token_source *t, const struct token_want *want
 	f->want[f->asked].fresh = want->fresh;
 	f->asked++;
 	if (f->verdict != CMK_GRANTED)
-		return azure_outcome_set(o, f->verdict, CMK_REASON_IDENTITY, "no token");
+		return kp_outcome_set(o, f->verdict, CMK_REASON_IDENTITY, "no token");
 	f->made += want->fresh || !f->made;
 	(void)snprintf(f->bearer, sizeof(f->bearer), "token-%zu", f->made);
 	*bearer = f->bearer;

@@ -15,7 +15,7 @@
 struct world {
 	struct provider_host host;
 	struct azure_config c;
-	struct azure_outcome o;
+	struct kp_outcome o;
 	char path[4096];
 };
 

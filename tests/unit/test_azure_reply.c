@@ -129,7 +129,7 @@ static const struct row rows[] = {
 };
 
 struct result {
-	struct azure_outcome o;
+	struct kp_outcome o;
 	struct azure_error e;
 	bool tree;
 };

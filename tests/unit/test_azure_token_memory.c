@@ -30,7 +30,7 @@ struct world {
 	struct azure_config config;
 	struct http *http;
 	struct token_source *tokens;
-	struct azure_outcome o;
+	struct kp_outcome o;
 	int listener, news; // the service's socket; what it tells us
 	pid_t service;
 	char set[512], dir[64], file[80];

@@ -60,7 +60,7 @@ struct token_rig {
 	struct asked asked[STEPS];
 	char log[16384];
 	struct token_source *tokens;
-	struct azure_outcome o;
+	struct kp_outcome o;
 };
 
 int token_rig_setup(void **state);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// See azure_outcome.h.
-#include "azure_outcome.h"
+// See kp_outcome.h.
+#include "kp_outcome.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-enum cmk_verdict azure_outcome_set(struct azure_outcome *o, enum cmk_verdict verdict,
+enum cmk_verdict kp_outcome_set(struct kp_outcome *o, enum cmk_verdict verdict,
 	enum cmk_reason reason, const char *fmt, ...)
 {
 	va_list ap;
