@@ -3,6 +3,7 @@
 #include "fileio.h"
 
 #include "scope.h"
+#include "secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -115,14 +116,20 @@ static int explain_open(const char *path, int errnum, struct errmsg *err)
 	}
 }
 
-// Doubles *buf; one byte is always kept for the NUL.
+// Doubles *buf, which is full; one byte is always kept for the NUL. Nothing is left where it was,
+// for people put secrets where none belong.
 static int make_room(char **buf, size_t *room)
 {
 	size_t bigger = *room ? *room * 2 : 4096;
-	char *p = realloc(*buf, bigger + 1);
+	char *p = malloc(bigger + 1);
 
 	if (!p)
 		return -ENOMEM;
+	if (*buf) {
+		memcpy(p, *buf, *room);
+		wipe(*buf, *room);
+		free(*buf);
+	}
 	*buf = p;
 	*room = bigger;
 	return 0;

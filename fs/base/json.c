@@ -7,6 +7,7 @@
 
 #include "bytes.h"
 #include "scope.h"
+#include "secret.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -115,8 +116,18 @@ int json_parse(const char *text, size_t len, struct json **out)
 	return rc;
 }
 
+static void wipe_strings(cJSON *n)
+{
+	for (; n; n = n->next) {
+		if (n->valuestring)
+			wipe(n->valuestring, strlen(n->valuestring));
+		wipe_strings(n->child);
+	}
+}
+
 void json_free(struct json **j)
 {
+	wipe_strings(node(*j));
 	cJSON_Delete(node(*j));
 	*j = NULL;
 }
@@ -294,15 +305,26 @@ struct json *json_member(struct json *obj, const char *member)
 	return wrap(node(json_get(obj, member)));
 }
 
-int json_set_bool(struct json *obj, const char *member, bool value)
+static int replace(struct json *obj, const char *member, cJSON *fresh)
 {
-	if (!json_get(obj, member))
-		return json_add_bool(obj, member, value);
-	cJSON *fresh = cJSON_CreateBool(value);
 	if (fresh && cJSON_ReplaceItemInObjectCaseSensitive(node(obj), member, fresh))
 		return 0;
 	cJSON_Delete(fresh);
 	return -ENOMEM;
+}
+
+int json_set_bool(struct json *obj, const char *member, bool value)
+{
+	if (!json_get(obj, member))
+		return json_add_bool(obj, member, value);
+	return replace(obj, member, cJSON_CreateBool(value));
+}
+
+int json_set_str(struct json *obj, const char *member, const char *value)
+{
+	if (!json_get(obj, member))
+		return json_add_str(obj, member, value);
+	return replace(obj, member, node(new_string(value)));
 }
 
 int json_print(const struct json *j, bool pretty, char **out)

@@ -17,7 +17,7 @@ int json_check(const char *text, size_t len) must_use;
 // Parses one document of len bytes (need not end in NUL). -EBADMSG if json_check() refuses it, an
 // object names a member twice or a number is beyond a double; -ENOMEM. The caller frees *out.
 int json_parse(const char *text, size_t len, struct json **out) must_use;
-void json_free(struct json **j); // root only; NULL allowed; for scoped()
+void json_free(struct json **j); // root only; wipes its strings; NULL allowed; for scoped()
 
 // Reading. Pointers stay valid until the root is freed. A NULL j, or another type, counts as
 // absent.
@@ -50,10 +50,11 @@ int json_add_bool(struct json *obj, const char *member, bool value) must_use;
 int json_add(struct json *obj, const char *member, struct json *child) must_use;
 int json_push(struct json *array, struct json *child) must_use;
 int json_push_str(struct json *array, const char *value) must_use;
-// Changing what was parsed: a member to change something in, NULL if absent; a boolean instead of
-// what the member was, or beside the others.
+// Changing what was parsed: a member to change something in, NULL if absent; a boolean or a string
+// instead of what the member was, or beside the others.
 struct json *json_member(struct json *obj, const char *member);
 int json_set_bool(struct json *obj, const char *member, bool value) must_use;
+int json_set_str(struct json *obj, const char *member, const char *value) must_use;
 
 // Text without line breaks (pretty: indented, as for people). The caller frees *out.
 int json_print(const struct json *j, bool pretty, char **out) must_use;

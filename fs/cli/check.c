@@ -21,7 +21,7 @@
 #include <string.h>
 
 static const struct cli_option options[] = {
-	{0, "key", "URL", "of a backing file: ask no other key than this"},
+	{0, "key", "URL", "of a backing file: ask no other key than this; and how to reach it"},
 	{0, "set", "FILE", "the same with the key, and the settings, of a key set (JSON)"},
 };
 
@@ -30,8 +30,8 @@ static int check_binding(const struct cli *cli, const struct keyset *pin, const 
 	struct volume *v, const struct binding *b, struct errmsg *err)
 {
 	struct agent *agent scoped(agent_free) = NULL;
-	int rc = command_agent(
-		cli, b->key_url, pin, path_disk_name(volume_info(v)->label, path), &agent, err);
+	int rc = command_agent(cli, b->key_url, pin, path,
+		path_disk_name(volume_info(v)->label, path), &agent, err);
 	if (rc)
 		return rc;
 	struct agent_answer answer;

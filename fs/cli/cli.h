@@ -16,9 +16,10 @@ struct credentials;
 struct cli {
 	char agent[512];      // cmkdisk-agent
 	char keyfile[512];    // cmkdisk-keyfile
+	char tokenkey[512];   // cmkdisk-tokenkey
 	char plugin_dir[512]; // provider plug-ins
-	// Of the user's environment, for key agents; NULL none. main() owns them.
-	const struct credentials *credentials;
+	// For key agents; never NULL. main() owns them. A command adds PINs before its first agent.
+	struct credentials *credentials;
 };
 
 struct cli_option {
@@ -57,6 +58,7 @@ int cli_set_flag(void *ctx, const struct cli_option *o, const char *value, struc
 void cli_usage(const struct cli_command *cmd);
 
 extern const struct cli_command cmd_create, cmd_mount, cmd_umount, cmd_status, cmd_info, cmd_check,
-	cmd_lock, cmd_unlock, cmd_rotate, cmd_rekey, cmd_keyfile, cmd_keyset, cmd_providers;
+	cmd_lock, cmd_unlock, cmd_rotate, cmd_rekey, cmd_keyfile, cmd_tokenkey, cmd_byok,
+	cmd_keyset, cmd_providers;
 
 #endif

@@ -4,13 +4,17 @@
 #include "agent.h"
 #include "cli.h"
 #include "keyset.h"
+#include "pin.h"
 
 // Longer than a mount's: a person waits, no disk does.
 #define AGENT_DEADLINE_MS 30000
 
 int command_agent(const struct cli *cli, const char *key_url, const struct keyset *settings,
-	const char *disk, struct agent **out, struct errmsg *err)
+	const char *backing, const char *disk, struct agent **out, struct errmsg *err)
 {
+	int rc = pin_provide(cli, settings, key_url, backing, err);
+	if (rc)
+		return rc;
 	return agent_new(&(struct agent_config){.program = cli->agent,
 				 .plugin_dir = cli->plugin_dir,
 				 .credentials = cli->credentials,

@@ -10,9 +10,10 @@ struct agent;
 struct cli;
 struct keyset;
 
-// settings: the key set that says how to reach the key's store; NULL none. disk: what it is called
-// in the store's log, or "". Errors of agent_new().
+// Asks for the PIN of a key in a token, if it may need one (pin.h). settings: the key set that says
+// how to reach the key's store; NULL none: it is the header of backing that names the key. disk:
+// what it is called in the store's log, or "". Errors of agent_new() and pin_provide().
 int command_agent(const struct cli *cli, const char *key_url, const struct keyset *settings,
-	const char *disk, struct agent **out, struct errmsg *err) must_use;
+	const char *backing, const char *disk, struct agent **out, struct errmsg *err) must_use;
 
 #endif

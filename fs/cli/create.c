@@ -36,7 +36,7 @@ struct args {
 
 static const struct cli_option options[] = {
 	{0, "size", "N", "size of the disk: 10G, 512M, or bytes"},
-	{0, "key", "URL", "key that opens the disk: file:/path, https://..."},
+	{0, "key", "URL", "key that opens the disk: file:/path, pkcs11:..., https://..."},
 	{0, "set", "FILE", "key set that names the key (JSON)"},
 	{0, "sector-size", "N", "512 or 4096 (default 4096)"},
 	{0, "grace-denied", "T", "how long I/O goes on after the key is refused (default 1h)"},
@@ -180,7 +180,8 @@ static int make_disk(const struct cli *cli, const struct args *a, const struct k
 	const struct volume_params *p, const char *backing, struct errmsg *err)
 {
 	struct agent *agent scoped(agent_free) = NULL;
-	int rc = command_agent(cli, k->key_url, k, path_disk_name(a->label, backing), &agent, err);
+	int rc = command_agent(
+		cli, k->key_url, k, backing, path_disk_name(a->label, backing), &agent, err);
 	if (rc)
 		return rc;
 	struct binding b;

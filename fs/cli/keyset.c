@@ -5,9 +5,12 @@
 #include "cli.h"
 #include "fileio.h"
 #include "json.h"
+#include "key_uri.h"
+#include "keyset_query.h"
 #include "keyurl.h"
 #include "plugins.h"
 #include "scope.h"
+#include "secret.h"
 #include "units.h"
 
 #include <errno.h>
@@ -20,7 +23,7 @@ static const char *const encryption_types[] = {"EncryptionAtRestWithCustomerKey"
 	"EncryptionAtRestWithPlatformAndCustomerKeys", "ConfidentialVmEncryptedWithCustomerKey"};
 
 static const char *const our_members[] = {
-	"graceDenied", "graceUnreachable", "interval", "onExpiry", "nearExpiry", "azure"};
+	"graceDenied", "graceUnreachable", "interval", "onExpiry", "nearExpiry", "azure", "pkcs11"};
 
 #define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -33,36 +36,67 @@ struct reading {
 
 void keyset_free(struct keyset *k)
 {
+	// A key set that was refused may have a PIN in it.
+	if (k->config)
+		wipe(k->config, strlen(k->config));
 	free(k->config);
 	k->config = NULL;
+	secret_free(&k->pin);
 }
 
-static int set_url(const char *what, const char *url, struct keyset *out, struct errmsg *err)
+// *query: what stands behind the '?' of a pkcs11: URI, NULL if there is nothing.
+static int set_url(const char *what, const char *url, struct keyset *out, const char **query,
+	struct errmsg *err)
 {
 	char scheme[33];
 	int rc = key_url_scheme(url, scheme, sizeof(scheme), err);
 	if (rc)
 		return rc;
-	size_t len = strlen(url);
+	const char *pin = key_uri_misplaced_pin(url);
+	if (pin)
+		return errmsg_set(err, EINVAL,
+			"%s: %s does not name the key; write it behind a '?', best as "
+			"?pin-source=file:/PATH",
+			what, pin);
+	size_t all = strlen(url), len = key_uri_is(url) ? strcspn(url, "?") : all;
 	if (len >= sizeof(out->key_url))
 		return errmsg_set(err, EINVAL, "%s: longer than %zu characters", what,
 			sizeof(out->key_url) - 1);
-	for (size_t i = 0; i < len; i++)
+	for (size_t i = 0; i < all; i++)
 		if (url[i] <= ' ' || url[i] > '~')
 			return errmsg_set(err, EINVAL,
 				"%s: a character that is not printable ASCII; write it as %%XX",
 				what);
-	memcpy(out->key_url, url, len + 1);
+	memcpy(out->key_url, url, len);
+	out->key_url[len] = '\0';
+	*query = len + 1 < all ? url + len + 1 : NULL;
+	return 0;
+}
+
+// The provider finds it in the config, and nowhere else. present: what the config has of it, or "".
+static int take_query(const char *what, const char *query, const char *present, bool in_arguments,
+	struct keyset *out, struct errmsg *err)
+{
+	char *rest autofree = NULL, *config = NULL;
+	int rc = keyset_query_read(what, query, in_arguments, out, &rest, err);
+	if (rc || !strcmp(rest ? rest : "", present))
+		return rc;
+	if (keyset_query_put(out->config, rest ? rest : "", &config))
+		return errmsg_set(err, ENOMEM, "out of memory");
+	free(out->config);
+	out->config = config;
 	return 0;
 }
 
 int keyset_of_url(const char *key_url, struct keyset *out, struct errmsg *err)
 {
+	const char *query = NULL;
 	*out = (struct keyset)KEYSET_NONE;
 	out->config = strdup("{}");
 	if (!out->config)
 		return errmsg_set(err, ENOMEM, "out of memory");
-	return set_url("--key", key_url, out, err);
+	int rc = set_url("--key", key_url, out, &query, err);
+	return rc || !query ? rc : take_query("--key", query, "", true, out, err);
 }
 
 static int wrong(const struct reading *r, const char *member, const char *expected)
@@ -131,7 +165,8 @@ static int only_known_members(const struct reading *r, const struct json *ours)
 		if (!known)
 			return errmsg_set(r->err, EBADMSG,
 				"%s: cmkdisk.%s: there is no such member; known are graceDenied, "
-				"graceUnreachable, interval, onExpiry, nearExpiry and azure",
+				"graceUnreachable, interval, onExpiry, nearExpiry, azure and "
+				"pkcs11",
 				r->path, name);
 	}
 	return 0;
@@ -188,6 +223,8 @@ static int read_ours(const struct reading *r, const struct json *ours)
 		rc = durations(r, ours);
 	if (!rc && json_get(ours, "azure") && !json_is_object(json_get(ours, "azure")))
 		rc = wrong(r, "cmkdisk.azure", "an object");
+	if (!rc && json_get(ours, "pkcs11") && !json_is_object(json_get(ours, "pkcs11")))
+		rc = wrong(r, "cmkdisk.pkcs11", "an object");
 	if (rc || !json_get(ours, "onExpiry"))
 		return rc;
 	const char *text = json_str(ours, "onExpiry");
@@ -204,7 +241,29 @@ static const struct json *azure_members(const struct json *root)
 	return json_get(root, "activeKey") ? root : json_get(root, "properties");
 }
 
-static int read_azure(const struct reading *r, const struct json *root)
+// url_query: the one of the key URL, or NULL.
+static int read_query(const struct reading *r, const struct json *root, const char *url_query)
+{
+	const struct json *pkcs11 = json_get(json_get(root, "cmkdisk"), "pkcs11");
+	const struct json *own = json_get(pkcs11, "query");
+	if (!key_uri_is(r->out->key_url) || (!own && !url_query))
+		return 0;
+	if (own && url_query)
+		return errmsg_set(r->err, EBADMSG,
+			"%s: cmkdisk.pkcs11.query: activeKey.keyUrl has a query, too; expected one "
+			"of them",
+			r->path);
+	if (own && !json_as_str(own))
+		return wrong(r, "cmkdisk.pkcs11.query", "a string");
+	int rc = own ? take_query("cmkdisk.pkcs11.query", json_as_str(own), json_as_str(own), false,
+			       r->out, r->err)
+		     : take_query("activeKey.keyUrl", url_query, "", false, r->out, r->err);
+	if (rc)
+		errmsg_prefix(r->err, "%s", r->path);
+	return rc == -ENOMEM || !rc ? rc : -EBADMSG;
+}
+
+static int read_azure(const struct reading *r, const struct json *root, const char **query)
 {
 	const struct json *set = azure_members(root);
 	const struct json *active = json_get(set, "activeKey");
@@ -214,7 +273,7 @@ static int read_azure(const struct reading *r, const struct json *root)
 			"%s: no activeKey.keyUrl; expected what `az disk-encryption-set show` "
 			"prints",
 			r->path);
-	int rc = set_url("activeKey.keyUrl", url, r->out, r->err);
+	int rc = set_url("activeKey.keyUrl", url, r->out, query, r->err);
 	if (rc) {
 		errmsg_prefix(r->err, "%s", r->path);
 		return -EBADMSG;
@@ -239,13 +298,16 @@ int keyset_read(const char *path, struct keyset *out, struct errmsg *err)
 		return errmsg_set(err, EBADMSG,
 			"%s: not a JSON object; expected what `az disk-encryption-set show` prints",
 			path);
-	rc = read_azure(&r, root);
+	const char *query = NULL;
+	rc = read_azure(&r, root, &query);
 	if (!rc && json_get(json_get(root, "properties"), "cmkdisk"))
 		rc = errmsg_set(err, EBADMSG,
 			"%s: properties.cmkdisk: the member cmkdisk stands at the top, beside "
 			"properties",
 			path);
-	return rc ? rc : read_ours(&r, json_get(root, "cmkdisk"));
+	if (!rc)
+		rc = read_ours(&r, json_get(root, "cmkdisk"));
+	return rc ? rc : read_query(&r, root, query);
 }
 
 int keyset_config_pinned(const struct keyset *k, char **out)

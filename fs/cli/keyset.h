@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct cli_option;
+struct secret;
 
 #define DURATION_UNSET UINT64_MAX
 #define GRACE_UNREACHABLE_MIN_MS 1000
@@ -20,13 +21,17 @@ enum keyset_rotation { KEYSET_ROTATION_UNSET, KEYSET_ROTATION_ON, KEYSET_ROTATIO
 
 // Which key a command was told to use. Durations are DURATION_UNSET when the set does not say.
 struct keyset {
-	char key_url[BINDING_URL_MAX];
-	char *config; // JSON object handed to the provider, whole; owned
+	char key_url[BINDING_URL_MAX]; // what names the key: a pkcs11: URI without its query
+	char *config; // JSON object handed to the provider, whole; owned. Never to be printed
 	uint64_t grace_denied_ms, grace_unreachable_ms, interval_ms;
 	bool on_expiry_given, expiry_stops;
 	enum keyset_rotation rotation; // rotationToLatestKeyVersionEnabled; null is unset
 	uint64_t near_expiry_s;	       // seconds; 0 when the set does not say
 	const char *encryption_type;   // one of Azure's three names, static; NULL if not said
+	// Of a key in a token: the PIN that came with the key URL, with a NUL behind it, owned, or
+	// NULL; and whether the provider is told where else it lies.
+	struct secret *pin;
+	bool pin_source;
 };
 
 void keyset_free(struct keyset *k); // for scoped()
@@ -40,7 +45,8 @@ void keyset_free(struct keyset *k); // for scoped()
 
 // From --set FILE. -EBADMSG with a sentence naming the file and the member.
 int keyset_read(const char *path, struct keyset *out, struct errmsg *err) must_use;
-// From --key URL: checks that it has a scheme and fits.
+// From --key URL: checks that it has a scheme and fits. The query of a pkcs11: URI becomes
+// cmkdisk.pkcs11.query of the config.
 int keyset_of_url(const char *key_url, struct keyset *out, struct errmsg *err) must_use;
 // The set's text with rotationToLatestKeyVersionEnabled false, so that the provider keeps to the
 // version that the URL names. The caller frees *out. -ENOMEM.

@@ -5,9 +5,11 @@
 #include "cli.h"
 #include "clock.h"
 #include "command_agent.h"
+#include "credentials.h"
 #include "keydates.h"
 #include "keyset.h"
 #include "keyurl.h"
+#include "pin.h"
 #include "scope.h"
 #include "secret.h"
 #include "verdict.h"
@@ -191,7 +193,7 @@ static int fill_row(
 	const struct cli *cli, const struct keyset *k, struct probe_row *row, struct errmsg *err)
 {
 	struct agent *agent scoped(agent_free) = NULL;
-	int rc = command_agent(cli, k->key_url, k, "", &agent, err);
+	int rc = command_agent(cli, k->key_url, k, NULL, "", &agent, err);
 	if (rc)
 		return rc;
 	describe(agent, "", row);
@@ -210,15 +212,22 @@ static int fill_row(
 }
 
 // The newest version under the set's own settings, and the named one under those that keep to it.
-static int fill_both(
-	const struct cli *cli, const struct keyset *k, struct probe *out, struct errmsg *err)
+static int fill_both(const struct cli *cli, const struct keyset *k, const char *unversioned,
+	struct probe *out, struct errmsg *err)
 {
 	struct keyset newest = *k, named = *k;
 	char *pinned autofree = NULL;
-	key_url_unversioned(k->key_url, newest.key_url);
+	(void)snprintf(newest.key_url, sizeof(newest.key_url), "%s", unversioned);
 	int rc = keyset_config_pinned(k, &pinned);
 	if (rc)
 		return errmsg_set(err, -rc, "the key set: %s", strerror(-rc));
+	rc = pin_provide(cli, k, k->key_url, NULL, err);
+	if (rc)
+		return rc;
+	// Nobody is asked twice for one PIN. -ENOENT: nobody was asked at all.
+	rc = credentials_same_pin(cli->credentials, k->key_url, unversioned);
+	if (rc && rc != -ENOENT)
+		return errmsg_set(err, -rc, "the PIN of %s: %s", unversioned, strerror(-rc));
 	named.config = pinned;
 	bool follows = k->rotation == KEYSET_ROTATION_ON && key_url_rotates(k->key_url);
 	out->rows[0] = (struct probe_row){.named = true, .used = !follows};
@@ -238,12 +247,15 @@ static int fill_both(
 
 int probe_key(const struct cli *cli, const struct keyset *k, struct probe *out, struct errmsg *err)
 {
+	char unversioned[BINDING_URL_MAX];
 	memset(out, 0, sizeof(*out));
 	int rc = 0;
-	if (key_url_has_version(k->key_url)) {
-		rc = fill_both(cli, k, out, err);
+	key_url_unversioned(k->key_url, unversioned);
+	if (strcmp(unversioned, k->key_url)) {
+		rc = fill_both(cli, k, unversioned, out, err);
 	} else {
-		out->rows[0] = (struct probe_row){.newest = true, .used = true};
+		bool named = key_url_has_version(k->key_url);
+		out->rows[0] = (struct probe_row){.named = named, .newest = true, .used = true};
 		out->count = 1;
 		rc = fill_row(cli, k, &out->rows[0], err);
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Key URLs as far as commands look into them.
 #include "keyurl.h"
+#include "key_uri.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -71,6 +72,8 @@ bool key_url_same(const char *a, const char *b)
 	const char *pa = key_url_path(a), *pb = key_url_path(b);
 	if (!strcmp(a, b) || (pa && pb && !strcmp(pa, pb)))
 		return true;
+	if (key_uri_is(a) && key_uri_is(b))
+		return key_uri_same(a, b);
 	return vault_url(a, &va) && vault_url(b, &vb) && va.https == vb.https &&
 	       same_case(va.host, vb.host) && same_case(va.port, vb.port) &&
 	       same_case(va.name, vb.name);
@@ -88,20 +91,30 @@ static size_t unversioned_len(const char *url)
 
 bool key_url_has_version(const char *url)
 {
-	return unversioned_len(url) > 0;
+	char id[CMK_VERSION_MAX];
+	if (!key_uri_is(url))
+		return unversioned_len(url) > 0;
+	key_uri_id(url, id);
+	return *id;
 }
 
 void key_url_unversioned(const char *url, char out[BINDING_URL_MAX])
 {
 	size_t len = unversioned_len(url);
-	(void)snprintf(out, BINDING_URL_MAX, "%.*s", (int)(len ? len : strlen(url)), url);
+	if (key_uri_is(url))
+		key_uri_without_id(url, out);
+	else
+		(void)snprintf(out, BINDING_URL_MAX, "%.*s", (int)(len ? len : strlen(url)), url);
 }
 
 void key_url_version(const char *url, char out[CMK_VERSION_MAX])
 {
 	size_t len = unversioned_len(url);
 	const char *at = len ? strpbrk(url + len, "/=") + 1 : "";
-	(void)snprintf(out, CMK_VERSION_MAX, "%.*s", (int)strcspn(at, "/"), at);
+	if (key_uri_is(url))
+		key_uri_id(url, out);
+	else
+		(void)snprintf(out, CMK_VERSION_MAX, "%.*s", (int)strcspn(at, "/"), at);
 }
 
 bool key_url_rotates(const char *url)

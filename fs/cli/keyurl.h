@@ -14,13 +14,14 @@ const char *key_url_path(const char *key_url);
 
 // Whether both name one key. file:/x and file:///x are one file. Of https://HOST/keys/NAME/VERSION
 // the version does not count, since a disk encryption set moves it by itself, nor does the case of
-// host and name, nor :443.
+// host and name, nor :443. Of pkcs11: URIs neither the order of the attributes counts, nor how they
+// are encoded.
 bool key_url_same(const char *a, const char *b);
 
 // Whether the URL names one version of its key: the third segment of an https: URL, ?version= of a
-// file: URL.
+// file: URL, the id of a pkcs11: URI.
 bool key_url_has_version(const char *key_url);
-// The same URL without it.
+// The same URL without it; of a pkcs11: URI only if it still names a key then (object).
 void key_url_unversioned(const char *key_url, char out[BINDING_URL_MAX]);
 // That version; "" if there is none.
 void key_url_version(const char *key_url, char out[CMK_VERSION_MAX]);

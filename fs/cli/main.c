@@ -3,6 +3,8 @@
 #include "cli.h"
 #include "credentials.h"
 #include "exitcode.h"
+#include "pin.h"
+#include "scope.h"
 #include "secret.h"
 
 #include <errno.h>
@@ -15,7 +17,7 @@
 
 static const struct cli_command *const commands[] = {&cmd_create, &cmd_mount, &cmd_umount,
 	&cmd_status, &cmd_info, &cmd_check, &cmd_lock, &cmd_unlock, &cmd_rotate, &cmd_rekey,
-	&cmd_keyfile, &cmd_keyset, &cmd_providers};
+	&cmd_keyfile, &cmd_tokenkey, &cmd_byok, &cmd_keyset, &cmd_providers};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static void usage(FILE *to)
@@ -34,13 +36,17 @@ static bool try_layout(struct cli *cli, const char *prefix, const char *libexec,
 	struct {
 		char *out;
 		const char *dir, *name;
-	} paths[] = {{cli->agent, libexec, "cmkdisk/cmkdisk-agent"},
-		{cli->keyfile, libexec, "cmkdisk/cmkdisk-keyfile"},
-		{cli->plugin_dir, lib, "cmkdisk/providers"}};
+		bool may_lack; // what needs p11-kit may be left out, as plug-ins may
+	} paths[] = {{cli->agent, libexec, "cmkdisk/cmkdisk-agent", false},
+		{cli->keyfile, libexec, "cmkdisk/cmkdisk-keyfile", false},
+		{cli->tokenkey, libexec, "cmkdisk/cmkdisk-tokenkey", true},
+		{cli->plugin_dir, lib, "cmkdisk/providers", false}};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		int n = snprintf(paths[i].out, sizeof(cli->agent), "%s/%s/%s", prefix, paths[i].dir,
 			paths[i].name);
-		if (n < 0 || (size_t)n >= sizeof(cli->agent) || access(paths[i].out, F_OK))
+		if (n < 0 || (size_t)n >= sizeof(cli->agent))
+			return false;
+		if (!paths[i].may_lack && access(paths[i].out, F_OK))
 			return false;
 	}
 	return true;
@@ -63,7 +69,7 @@ static int find_companions(struct cli *cli, struct errmsg *err)
 		prefix);
 }
 
-static int run(int argc, char **argv, const struct credentials *credentials, struct errmsg *err)
+static int run(int argc, char **argv, struct credentials *credentials, struct errmsg *err)
 {
 	if (argc < 2) {
 		usage(stderr);
@@ -82,8 +88,8 @@ static int run(int argc, char **argv, const struct credentials *credentials, str
 		if (!strcmp(argv[1], commands[i]->name))
 			cmd = commands[i];
 	if (!cmd)
-		return errmsg_set(
-			err, EINVAL, "no command \"%s\"; cmkdisk --help lists them", argv[1]);
+		return errmsg_set(err, EINVAL, "no command \"%.*s\"; cmkdisk --help lists them",
+			(int)strcspn(argv[1], "="), argv[1]);
 	struct cli cli = {.credentials = credentials};
 	int rc = find_companions(&cli, err);
 	if (rc)
@@ -100,7 +106,12 @@ int main(int argc, char **argv)
 		return exitcode_of(rc);
 	}
 	struct credentials *credentials scoped(credentials_free) = NULL;
-	rc = credentials_take(&credentials, &err);
+	struct secret *arguments scoped(secret_free) = NULL;
+	rc = pin_hide_arguments(argc, argv, &arguments);
+	if (rc)
+		(void)errmsg_set(&err, -rc, "no memory for the arguments");
+	else
+		rc = credentials_take(&credentials, &err);
 	if (!rc)
 		rc = run(argc, argv, credentials, &err);
 	if (fflush(stdout) == EOF && rc >= 0)

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "mount_options.h"
 #include "mountpoint.h"
+#include "pin.h"
 #include "scope.h"
 #include "session.h"
 
@@ -25,7 +26,7 @@ struct args {
 
 static const struct cli_option options[] = {
 	{'f', "foreground", NULL, "stay in the foreground and log to the terminal"},
-	{0, "key", "URL", "refuse a disk whose header names another key than this"},
+	{0, "key", "URL", "refuse disks that name another key than this; and how to reach it"},
 	{0, "set", "FILE", "the same with the key that a key set names (JSON)"},
 	{'o', NULL, "OPT[,OPT...]", "mount options:"},
 	{0, NULL, NULL, "grace-denied=T grace-unreachable=T on-expiry=stop (only stricter)"},
@@ -161,6 +162,8 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 	rc = pins < 0 ? pins : 0;
 	if (!rc)
 		rc = mountpoint_prepare(operands.at[operands.count - 1], mountpoint, err);
+	if (!rc)
+		rc = pin_provide_all(cli, pins ? &pin : NULL, operands.at, operands.count - 1, err);
 	if (rc)
 		return rc;
 	struct session_config c = {.cli = cli,

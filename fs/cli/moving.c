@@ -91,6 +91,11 @@ static int by_daemon(
 	const struct moving *m, const char *mountpoint, const char *disk, struct errmsg *err)
 {
 	struct json *request scoped(json_free) = NULL, *reply scoped(json_free) = NULL;
+	if (m->target && m->target->pin)
+		return errmsg_set(err, EINVAL,
+			"%s: the daemon at %s cannot be given this key's PIN; put it in a file "
+			"and say pin-source=file:/PATH",
+			m->target->key_url, mountpoint);
 	int rc = remote_request(m->target ? "rekey" : "rotate", disk, &request);
 	if (!rc)
 		rc = fill_request(m, request);

@@ -45,7 +45,7 @@ static void try_end(struct attempt *t)
 static int start(const struct attempt *t, const char *key_url, const struct keyset *settings,
 	struct agent **out, struct errmsg *err)
 {
-	return command_agent(t->cli, key_url, settings,
+	return command_agent(t->cli, key_url, settings, t->backing,
 		path_disk_name(volume_info(t->v)->label, t->backing), out, err);
 }
 

@@ -91,6 +91,18 @@ int cli_set_flag(void *ctx, const struct cli_option *o, const char *value, struc
 	return 0;
 }
 
+// What follows a '=' is not shown: it may hold a PIN.
+static int unknown(const struct cli_command *cmd, const char *arg, struct errmsg *err)
+{
+	int len = (int)strcspn(arg, "=");
+	// Known, but for what stands behind the '='.
+	if (optopt >= LONG_BASE || optopt == HELP_VALUE)
+		return errmsg_set(err, EINVAL, "%s: %.*s takes no argument; see cmkdisk %s --help",
+			cmd->name, len, arg, cmd->name);
+	return errmsg_set(err, EINVAL, "%s: no option %.*s; see cmkdisk %s --help", cmd->name, len,
+		arg, cmd->name);
+}
+
 int cli_parse(const struct cli_command *cmd, int argc, char **argv,
 	int (*set)(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err),
 	void *ctx, int min, int max, struct cli_operands *out, struct errmsg *err)
@@ -115,8 +127,7 @@ int cli_parse(const struct cli_command *cmd, int argc, char **argv,
 				argv[at], cmd->name);
 		const struct cli_option *o = c == '?' ? NULL : option_of(cmd, c);
 		if (!o)
-			return errmsg_set(err, EINVAL, "%s: no option %s; see cmkdisk %s --help",
-				cmd->name, argv[at], cmd->name);
+			return unknown(cmd, argv[at], err);
 		int rc = set(ctx, o, optarg, err);
 		if (rc < 0)
 			return rc;

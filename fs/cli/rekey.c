@@ -14,7 +14,7 @@ struct args {
 };
 
 static const struct cli_option options[] = {
-	{0, "key", "URL", "key that opens the disk from now on"},
+	{0, "key", "URL", "key that opens the disk from now on, and how to reach it"},
 	{0, "set", "FILE", "key set that names it (JSON)"},
 	{0, "old-set", "FILE", "of a backing file: key set of the key that opens it now"},
 	{0, "only", NULL, "remove every other binding, not just those to the former key"},

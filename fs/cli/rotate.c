@@ -6,7 +6,7 @@
 #include "scope.h"
 
 static const struct cli_option options[] = {
-	{0, "key", "URL", "of a backing file: rotate the binding to this key"},
+	{0, "key", "URL", "of a backing file: rotate the binding to this key; and how to reach it"},
 	{0, "set", "FILE", "the same with the key, and the settings, of a key set (JSON)"},
 };
 

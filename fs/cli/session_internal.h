@@ -211,6 +211,7 @@ struct rotation_view {
 	bool enabled;
 	int64_t bound;			   // Unix seconds: when it went over to the binding in use
 	const char *code;		   // of the last failure, static; NULL none
+	bool store_refused;		   // that was the key store's word
 	char version[BINDING_VERSION_MAX]; // in use
 	char message[sizeof(struct errmsg)];
 };

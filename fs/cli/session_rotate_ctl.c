@@ -87,28 +87,32 @@ int session_ctl_rekey(struct session *s, const struct json *request, const int *
 	return move(s, &t, disks, count, reply, err);
 }
 
-static const struct {
+static const struct error_code {
 	int errnum;
 	const char *code;
-} codes[] = {{EKEYREVOKED, "denied"}, {EHOSTUNREACH, "unreachable"}, {EDOM, "misconfigured"},
-	{EKEYEXPIRED, "expired"}, {EAGAIN, "other-version"}, {EBADMSG, "bad-header"},
-	{ENOSPC, "no-space"}, {ENOKEY, "stopped"}};
+	bool store; // it is the key store's word
+} codes[] = {{EKEYREVOKED, "denied", true}, {EHOSTUNREACH, "unreachable", true},
+	{EDOM, "misconfigured", true}, {EKEYEXPIRED, "expired", true},
+	{EAGAIN, "other-version", false}, {EBADMSG, "bad-header", false},
+	{ENOSPC, "no-space", false}, {ENOKEY, "stopped", false}};
 
-static const char *code_of(int rc)
+static struct error_code code_of(int rc)
 {
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (codes[i].errnum == -rc)
-			return codes[i].code;
-	return "failed";
+			return codes[i];
+	return (struct error_code){.code = rc ? "failed" : NULL};
 }
 
 void session_rotation(struct session_disk *d, struct rotation_view *out)
 {
 	struct session *s = d->session;
 	with_lock(&s->rotation.lock);
+	const struct error_code error = code_of(d->rotation_error);
 	*out = (struct rotation_view){.enabled = s->keys[d->key].rotates,
 		.bound = d->binding->created,
-		.code = d->rotation_error ? code_of(d->rotation_error) : NULL};
+		.code = error.code,
+		.store_refused = error.store};
 	memcpy(out->version, d->binding->key_version, sizeof(out->version));
 	(void)snprintf(out->message, sizeof(out->message), "%s",
 		d->rotation_sentence ? d->rotation_sentence : "out of memory");

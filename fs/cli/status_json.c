@@ -79,17 +79,19 @@ static void add_lease(struct builder *b, struct session_disk *d, uint64_t now)
 	yes(b, "resumesItself", lease_resumes_itself(d->lease));
 }
 
-static void add_rotation(
-	struct builder *b, struct session_disk *d, const struct cmk_key_info *newest)
+static void add_rotation(struct builder *b, struct session_disk *d, const struct monitor_view *m)
 {
 	struct rotation_view v;
 	session_rotation(d, &v);
+	const char *newest = m->newest.version[0] ? m->newest.version : NULL;
+	bool pending = newest && strcmp(newest, v.version) != 0;
 	struct builder r = child(b, "rotation");
 	yes(&r, "enabled", v.enabled);
-	str(&r, "newestVersion", newest->version[0] ? newest->version : NULL);
-	yes(&r, "pending", newest->version[0] && strcmp(newest->version, v.version) != 0);
+	str(&r, "newestVersion", newest);
+	yes(&r, "pending", pending);
 	num(&r, "lastRotation", (uint64_t)v.bound);
-	if (v.code) {
+	// What the store had against another version does not matter once there is none.
+	if (v.code && !(v.store_refused && newest && !pending && m->attributes_seen)) {
 		struct builder e = child(&r, "error");
 		str(&e, "code", v.code);
 		str(&e, "message", v.message);
@@ -139,7 +141,7 @@ static void add_key(struct builder *b, struct session_disk *d, uint64_t now)
 	num(&c, "agentPid", (uint64_t)a.pid);
 	num(&c, "agentRestarts", a.restarts);
 	end(b, &c);
-	add_rotation(b, d, &m.newest);
+	add_rotation(b, d, &m);
 }
 
 static void add_policy(struct builder *b, const struct session_disk *d)

@@ -16,21 +16,18 @@
 #include <sys/eventfd.h>
 
 #define DEADLINE_DEFAULT_MS 10000u
-#define GOODBYE_MS 200u
 #define OPEN_TEXTS_MAX 24000u // of one OPEN message, well below WIRE_FRAME_MAX
 #define DRAIN_MAX 256	      // frames in one agent_drain()
 
-static int check_lengths(
-	const struct agent_config *c, const struct credentials *credentials, struct errmsg *err)
+static int check_lengths(const struct agent_config *c, struct errmsg *err)
 {
-	size_t environment;
-	(void)credentials_block(credentials, &environment);
+	size_t environment = credentials_len(c->credentials, c->key_url);
 	if (strlen(c->key_url) + strlen(c->config) + strlen(c->disk) + environment <=
 		OPEN_TEXTS_MAX)
 		return 0;
 	return errmsg_set(err, EINVAL,
 		"%.200s: key URL and key set, and the environment's %zu bytes of credentials and "
-		"proxy settings, are together longer than %u bytes; shorten the key set, or unset "
+		"settings, are together longer than %u bytes; shorten the key set, or unset "
 		"variables that are not needed",
 		c->key_url, environment, OPEN_TEXTS_MAX);
 }
@@ -44,9 +41,7 @@ int agent_new(const struct agent_config *c, struct agent **out, struct errmsg *e
 		r = plugin_path(c->plugin_dir, scheme, plugin, sizeof(plugin), err);
 	if (r)
 		return r;
-	const struct credentials *credentials =
-		scheme_gets_credentials(scheme) ? c->credentials : NULL;
-	r = check_lengths(c, credentials, err);
+	r = check_lengths(c, err);
 	if (r)
 		return r;
 
@@ -58,8 +53,9 @@ int agent_new(const struct agent_config *c, struct agent **out, struct errmsg *e
 	if (a->cancel_fd < 0)
 		return errmsg_set(err, errno, "cannot make an event descriptor: %m");
 	a->quiet = c->quiet;
-	a->credentials = credentials;
+	a->credentials = c->credentials;
 	a->deadline_ms = c->deadline_ms ? c->deadline_ms : DEADLINE_DEFAULT_MS;
+	a->renew_after = c->renew_after ? c->renew_after : AGENT_RENEW_AFTER;
 	a->log = c->log;
 	a->program = strdup(c->program);
 	a->plugin = strdup(plugin);
@@ -71,7 +67,7 @@ int agent_new(const struct agent_config *c, struct agent **out, struct errmsg *e
 	r = plugin_name(a->plugin, a->provider, err);
 	if (r)
 		return r;
-	if (!credentials_lock(credentials))
+	if (!credentials_lock(a->credentials, a->key_url))
 		log_warning(a->log,
 			"%.200s: memory for credentials cannot be locked and may be swapped; raise "
 			"the memlock limit (ulimit -l)",

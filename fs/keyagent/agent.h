@@ -18,6 +18,10 @@ struct credentials;
 struct logger;
 struct secret;
 
+// Some vendors' libraries leak with every question. So a process that has answered this many is
+// ended in good order, and the next question goes to a new one.
+#define AGENT_RENEW_AFTER 4096
+
 struct agent_config {
 	const char *program;	// absolute path of cmkdisk-agent
 	const char *plugin_dir; // absolute path; the one directory plug-ins are loaded from
@@ -25,9 +29,10 @@ struct agent_config {
 	const char *config;	// JSON object for the provider, "{}" if none
 	const char *disk;	// label for the store's log, or ""
 	uint32_t deadline_ms;	// of one question, default 10 000
+	uint32_t renew_after;	// questions for one process, default AGENT_RENEW_AFTER
 	struct logger *log;
 	bool quiet; // its stderr is /dev/null: for a daemon, which must let go of the terminal
-	// Borrowed until agent_free(); NULL none. Sent to the provider only if its keys are https:.
+	// Borrowed until agent_free(); NULL none. The provider is sent what is for this key.
 	const struct credentials *credentials;
 };
 

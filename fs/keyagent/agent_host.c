@@ -136,6 +136,26 @@ static int64_t do_wall_time(const struct cmk_host *api)
 	return clock_wall_s(clock_real());
 }
 
+static void do_note(const struct cmk_host *api, const char *name, const char *value)
+{
+	char text[CMK_NOTE_VALUE_MAX];
+	uint8_t frame[WIRE_HEADER_LEN + CMK_NOTE_NAME_MAX + sizeof(text) + 16];
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+	if (len == 0 || len >= CMK_NOTE_NAME_MAX || name[len])
+		return;
+	(void)snprintf(text, sizeof(text), "%s", value);
+	text_sanitise(text);
+	struct wire_writer w;
+	wire_begin(&w, frame, sizeof(frame), WIRE_NOTE, 0);
+	wire_put_text(&w, name);
+	wire_put_text(&w, text);
+	// As with log lines.
+	if (wire_end(&w, &len) == 0)
+		(void)!host_send(host_of(api), frame, len);
+	wipe(text, sizeof(text));
+	wipe(frame, sizeof(frame));
+}
+
 int host_init(struct host *h, int line)
 {
 	struct stat st;
@@ -159,6 +179,7 @@ int host_init(struct host *h, int line)
 		.time_left = do_time_left,
 		.cancelled = do_cancelled,
 		.wall_time = do_wall_time,
+		.note = do_note,
 	};
 	return 0;
 }

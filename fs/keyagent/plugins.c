@@ -28,11 +28,14 @@ int key_url_scheme(const char *key_url, char *out, size_t room, struct errmsg *e
 	size_t n = 0;
 	while (n <= SCHEME_MAX && is_scheme_char(key_url[n]))
 		n++;
+	// What follows one of these may hold a PIN.
+	size_t shown = strcspn(key_url, "?;&") < 200 ? strcspn(key_url, "?;&") : 200;
 	if (n == 0 || n > SCHEME_MAX || n >= room || key_url[n] != ':' || !is_alpha(key_url[0]))
 		return errmsg_set(err, EINVAL,
-			"\"%.200s\" is not a key URL; expected something like "
-			"file:/etc/cmkdisk/key.json or https://VAULT.vault.azure.net/keys/NAME",
-			key_url);
+			"\"%.*s\" is not a key URL; expected something like "
+			"file:/etc/cmkdisk/key.json, pkcs11:token=T;object=NAME or "
+			"https://VAULT.vault.azure.net/keys/NAME",
+			(int)shown, key_url);
 	for (size_t i = 0; i < n; i++)
 		out[i] = (char)tolower((unsigned char)key_url[i]);
 	out[n] = '\0';
@@ -98,11 +101,6 @@ int plugin_permitted(const char *path, struct errmsg *err)
 static bool is_vault(const char *scheme)
 {
 	return strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0;
-}
-
-bool scheme_gets_credentials(const char *scheme)
-{
-	return is_vault(scheme);
 }
 
 // A scheme may hold '+' and '.', a name may not: such a scheme has no plug-in of its own.

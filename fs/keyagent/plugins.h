@@ -16,10 +16,6 @@
 // sentence if there is none: RFC 3986 section 3.1, at most 32 characters.
 int key_url_scheme(const char *key_url, char *out, size_t room, struct errmsg *err) must_use;
 
-// Whether the plug-in of this scheme is told the credentials of the user's environment: https,
-// and http, which that plug-in refuses but for tests.
-bool scheme_gets_credentials(const char *scheme);
-
 // Which plug-in serves the scheme: file -> "file", pkcs11 -> "pkcs11", https and http -> "azure";
 // any other scheme is looked up under its own name. Path of the shared object into out. -EDOM with
 // a sentence if there is no such file; -EPERM if the directory or file may be written by others

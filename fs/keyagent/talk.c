@@ -14,6 +14,8 @@
 #include "credentials.h"
 #include "log.h"
 #include "message.h"
+#include "notes.h"
+#include "scope.h"
 #include "secret.h"
 #include "units.h"
 
@@ -23,6 +25,7 @@
 
 #define BACKOFF_FIRST_MS 100u
 #define BACKOFF_LAST_MS 5000u
+#define GOODBYE_MS 200u
 #define DYING_MS 100u // from letting go of the line to being dead
 
 uint64_t talk_now_ns(void)
@@ -121,13 +124,27 @@ static void pass_on_log(struct agent *a, struct wire_reader *r)
 	log_msg(a->log, levels[m.level], "%s provider: %s", a->provider, m.text);
 }
 
+static int keep_note(struct agent *a, struct wire_reader *r)
+{
+	const char *name = wire_get_text(r), *value = wire_get_text(r);
+	if (wire_done(r))
+		return -EBADMSG;
+	int rc = notes_put(credentials_notes(a->credentials), a->provider, name, value, &a->heard);
+	if (rc == -ENOMEM)
+		log_warning(a->log, "%s: no memory for what the %s provider wants to be kept",
+			a->key_url, a->provider);
+	return rc == -EINVAL ? -EBADMSG : 0;
+}
+
 int agent_take_unasked(struct agent *a, const struct wire_header *h, struct wire_reader *r)
 {
 	if (h->type == WIRE_CHANGED)
 		a->changed = true;
 	else if (h->type == WIRE_LOG)
 		pass_on_log(a, r);
-	else
+	else if (h->type == WIRE_NOTE && keep_note(a, r))
+		return -EBADMSG;
+	else if (h->type != WIRE_NOTE)
 		return 0;
 	return wire_done(r) ? -EBADMSG : 1;
 }
@@ -210,19 +227,41 @@ static void start_frame(struct talk *t, enum wire_type type)
 	wire_begin(&t->w, t->frame->data, t->frame->len, type, ++t->a->seq);
 }
 
+// What the provider is told beside the key set: what is for its key, and what earlier processes of
+// it noted. NULL: nothing.
+static int environment_of(struct agent *a, struct secret **out)
+{
+	struct secret *given scoped(secret_free) = NULL, *noted scoped(secret_free) = NULL;
+	int r = credentials_for(a->credentials, a->key_url, &given);
+	r = r ? r : notes_for(credentials_notes(a->credentials), a->provider, &noted, &a->heard);
+	if (r || !given || !noted) {
+		*out = given ? TAKE(given) : TAKE(noted);
+		return r;
+	}
+	r = secret_new(given->len + noted->len, out);
+	if (r)
+		return r;
+	memcpy((*out)->data, given->data, given->len);
+	memcpy((*out)->data + given->len, noted->data, noted->len);
+	return 0;
+}
+
 static bool open_key(struct talk *t)
 {
 	struct agent *a = t->a;
 	struct msg_answer m;
-	size_t environment_len;
-	const char *environment = credentials_block(a->credentials, &environment_len);
+	struct secret *environment scoped(secret_free) = NULL;
+	if (environment_of(a, &environment)) {
+		answer_set(t->answer, CMK_UNREACHABLE, "%s: not asked: out of memory", a->key_url);
+		return false;
+	}
 	start_frame(t, WIRE_OPEN);
 	msg_put_open(&t->w, &(struct msg_open){.plugin = a->plugin,
 				    .key_url = a->key_url,
 				    .config = a->config,
 				    .disk = a->disk,
-				    .environment = environment,
-				    .environment_len = environment_len,
+				    .environment = environment ? (char *)environment->data : NULL,
+				    .environment_len = environment ? environment->len : 0,
 				    .budget_ms = talk_budget_ms(t)});
 	int r = converse(t, WIRE_OPENED, &m);
 	if (r == 0)
@@ -233,6 +272,20 @@ static bool open_key(struct talk *t)
 	if (!a->opened)
 		a->failures = 0;
 	return a->opened;
+}
+
+// Another agent of the same plug-in has noted something since this one was opened, such as a PIN
+// that was refused: a process hears of notes when it is opened only, so a new one takes its place.
+static void end_if_behind(struct agent *a)
+{
+	int status = 0;
+	if (a->peer.sock < 0 || !a->opened ||
+		a->heard == notes_count(credentials_notes(a->credentials), a->provider))
+		return;
+	(void)peer_end(&a->peer, GOODBYE_MS, &status);
+	atomic_store(&a->counts.pid, 0);
+	a->opened = false;
+	a->started_before = false; // this is no restart to be counted
 }
 
 static bool run_process(struct talk *t)
@@ -259,6 +312,7 @@ static bool run_process(struct talk *t)
 		return false;
 	}
 	struct errmsg err = {.text = ""};
+	a->asked = 0;
 	if (peer_start(&a->peer, a->program, a->quiet, &err)) {
 		answer_set(t->answer, CMK_UNREACHABLE, "%s: %.400s", a->key_url, err.text);
 		return false;
@@ -268,6 +322,17 @@ static bool run_process(struct talk *t)
 		a->counts.restarts++;
 	a->started_before = true;
 	return true;
+}
+
+// No restart in the sense of the counters: nothing has failed.
+static void renew(struct agent *a)
+{
+	int status = 0;
+	if (a->peer.sock < 0 || a->asked < a->renew_after)
+		return;
+	(void)peer_end(&a->peer, GOODBYE_MS, &status);
+	atomic_store(&a->counts.pid, 0);
+	a->opened = a->started_before = false;
 }
 
 void talk_end(struct talk *t)
@@ -294,8 +359,11 @@ bool talk_begin(struct talk *t, struct agent *a, enum wire_type type, struct age
 			a->key_url);
 		a->told_unlocked = true;
 	}
+	renew(a);
+	end_if_behind(a);
 	if (!run_process(t) || (!a->opened && !open_key(t)))
 		return false;
+	a->asked++;
 	start_frame(t, type);
 	return true;
 }

@@ -11,11 +11,13 @@
 
 #include <stdatomic.h>
 
+#define GOODBYE_MS 200u // for an orderly end of the process
+
 struct agent {
 	char *program, *plugin, *key_url, *config, *disk; // owned
-	const struct credentials *credentials;		  // NULL: none, or not for this provider
+	const struct credentials *credentials;		  // of all keys; NULL none
 	char provider[PLUGIN_NAME_ROOM];
-	uint32_t deadline_ms;
+	uint32_t deadline_ms, renew_after;
 	struct logger *log;
 	bool quiet;
 	int cancel_fd; // an eventfd: readable once agent_cancel() was called
@@ -25,6 +27,8 @@ struct agent {
 	bool changed; // news that agent_drain() has not told yet
 	bool started_before, told_unlocked;
 	uint32_t seq;
+	uint64_t heard; // of notes, when it was opened or made one: notes_count()
+	uint32_t asked; // questions that the present process got
 
 	uint32_t failures; // in a row
 	uint64_t not_before_ns;

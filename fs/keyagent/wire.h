@@ -29,8 +29,9 @@ enum wire_type {
 	WIRE_ANSWER,
 	WIRE_LOG, // agent to client, unasked, seq 0
 	WIRE_CHANGED,
+	WIRE_NOTE,
 };
-#define WIRE_TYPE_LAST WIRE_CHANGED
+#define WIRE_TYPE_LAST WIRE_NOTE
 
 // Errors stick: write or read everything, then ask once, in wire_end() or wire_done().
 struct wire_writer {

@@ -22,6 +22,10 @@
  *       watch() ... unwatch()               between questions
  *     close()                               if the agent ends in an orderly way
  *
+ * A process answers 4096 questions at most. Then it is ended in the orderly way, and the next
+ * question goes to a new one, which begins with open(): so what a vendor's library leaks is given
+ * back. What must outlive the process is told with note() of struct cmk_host.
+ *
  * The process around it: standard input and output are /dev/null, standard error is the daemon's;
  * of the environment only PATH, LANG, LC_ALL, LC_CTYPE and TZ are there; the working directory is
  * /; SIGINT, SIGHUP and SIGPIPE are ignored; it is a session of its own without a terminal; it
@@ -52,12 +56,14 @@ extern "C" {
 #define CMK_KEYPROV_API_VERSION 1u
 
 /* Limits, the same on both sides for ever. */
-#define CMK_VERSION_MAX 128  /* chars of a key version, including NUL */
-#define CMK_ALG_MAX 32	     /* chars of a JWA algorithm name, including NUL */
-#define CMK_WRAPPED_MAX 4096 /* bytes of a wrapped secret */
-#define CMK_PLAIN_MAX 64     /* bytes of a secret that the host wraps */
-#define CMK_LEVEL_MAX 64     /* chars of a recovery level, including NUL */
-#define CMK_KTY_MAX 16	     /* chars of a key type, including NUL */
+#define CMK_VERSION_MAX 128   /* chars of a key version, including NUL */
+#define CMK_ALG_MAX 32	      /* chars of a JWA algorithm name, including NUL */
+#define CMK_WRAPPED_MAX 4096  /* bytes of a wrapped secret */
+#define CMK_PLAIN_MAX 64      /* bytes of a secret that the host wraps */
+#define CMK_LEVEL_MAX 64      /* chars of a recovery level, including NUL */
+#define CMK_KTY_MAX 16	      /* chars of a key type, including NUL */
+#define CMK_NOTE_NAME_MAX 81  /* chars of a note's name, including NUL */
+#define CMK_NOTE_VALUE_MAX 80 /* bytes of a note, including NUL */
 
 /*
  * What the host must do next. Closed: a provider never invents one. A value that is not listed
@@ -144,6 +150,18 @@ struct cmk_host {
 
 	/* Unix seconds. Use this, not time(): a rehearsal may run on a clock of its own. */
 	int64_t (*wall_time)(const struct cmk_host *host);
+
+	/* Appended after the first release: ask CMK_HAS(). What must not be forgotten with this
+	   process, such as a PIN that was refused: kept as long as this mount or command lasts, in
+	   locked memory, and told to every process of this plug-in, whatever its key, that is
+	   started later: in the environment of struct cmk_key_ref, a line CMKDISK_NOTE=name=value
+	   for each. It counts from before this call returns: a crash right after it loses nothing.
+	   name: [a-z0-9-], shorter than CMK_NOTE_NAME_MAX; what is no such name is not kept. value:
+	   one line of text, cut to CMK_NOTE_VALUE_MAX, in place of what the name had; "" forgets
+	   it. At most 64 and some 4 KiB of them are kept for a plug-in; the oldest go. A
+	   process that runs already when another notes something else is closed before its next
+	   question, and one that is told takes its place. */
+	void (*note)(const struct cmk_host *host, const char *name, const char *value);
 };
 
 /* What describe() tells of one key version. Zero-filled by the host; leave unknown what you do not
@@ -182,9 +200,12 @@ struct cmk_key_ref {
 	   IDENTITY_*, MSI_*, IMDS_ENDPOINT, HTTPS_PROXY (also in small letters), ALL_PROXY and
 	   NO_PROXY (both cases), SSL_CERT_FILE and SSL_CERT_DIR for keys whose scheme is https; for
 	   pkcs11 keys, what PKCS#11 modules of the field read (SOFTHSM2_CONF and others, see
-	   cmkdisk-pkcs11(7)), and CMKDISK_PIN: the PIN that a person gave for this key. In locked
+	   cmkdisk-pkcs11(7)), and CMKDISK_PIN: the PIN that a person gave for this key; and for
+	   every key a CMKDISK_NOTE for each note, see note() of struct cmk_host. In locked
 	   memory of the host's, because there are secrets among them: never logged, copied into
-	   secret_alloc() only. NULL: there is nothing to tell. */
+	   secret_alloc() only. What a library reads nowhere but in the process's own environment,
+	   as PKCS#11 modules do, a plug-in may put there just before it loads the library: the
+	   agent's environment is its own. NULL: there is nothing to tell. */
 	const char *const *environment;
 };
 

@@ -2,6 +2,8 @@
 // An RSA private key from its numbers; see cred_key.h.
 #include "cred_key.h"
 
+#include "kp_openssl.h"
+
 #include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -20,18 +22,6 @@ static void numbers_free(struct numbers *n)
 {
 	for (size_t i = 0; i < NUMBERS; i++)
 		BN_clear_free(n->bn[i]);
-}
-static void builder_free(OSSL_PARAM_BLD **p)
-{
-	OSSL_PARAM_BLD_free(*p);
-}
-static void params_free(OSSL_PARAM **p)
-{
-	OSSL_PARAM_free(*p);
-}
-static void ctx_free(EVP_PKEY_CTX **p)
-{
-	EVP_PKEY_CTX_free(*p);
 }
 
 void cred_pair_free(struct cred_pair *p)
@@ -86,12 +76,12 @@ int cred_key_pkcs1(const unsigned char *der, size_t len, EVP_PKEY **out)
 	scoped(numbers_free) struct numbers n = {0};
 	if (!read_numbers(der, len, &n))
 		return -EBADMSG;
-	scoped(builder_free) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	scoped(kp_bld_free) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
 	for (size_t i = 0; i < NUMBERS; i++)
 		if (!builder || !OSSL_PARAM_BLD_push_BN(builder, names[i], n.bn[i]))
 			return -ENOMEM;
-	scoped(params_free) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
-	scoped(ctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	scoped(kp_params_free) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
+	scoped(kp_pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
 	if (!params || !ctx || EVP_PKEY_fromdata_init(ctx) <= 0)
 		return -ENOMEM;
 	return EVP_PKEY_fromdata(ctx, out, EVP_PKEY_KEYPAIR, params) <= 0 ? -EBADMSG : 0;

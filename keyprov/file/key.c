@@ -3,6 +3,7 @@
 #include "key.h"
 
 #include "kp_base64.h"
+#include "kp_openssl.h"
 
 #include <errno.h>
 #include <openssl/core_names.h>
@@ -25,33 +26,6 @@ static void numbers_free(struct numbers *n)
 {
 	for (size_t i = 0; i < BUNDLE_PARTS; i++)
 		BN_clear_free(n->bn[i]);
-}
-
-static void pkey_free(EVP_PKEY **p)
-{
-	EVP_PKEY_free(*p);
-	ERR_clear_error();
-}
-static void pctx_free(EVP_PKEY_CTX **p)
-{
-	EVP_PKEY_CTX_free(*p);
-}
-static void cctx_free(EVP_CIPHER_CTX **p)
-{
-	EVP_CIPHER_CTX_free(*p);
-	ERR_clear_error();
-}
-static void bnctx_free(BN_CTX **p)
-{
-	BN_CTX_free(*p);
-}
-static void bld_free(OSSL_PARAM_BLD **p)
-{
-	OSSL_PARAM_BLD_free(*p);
-}
-static void params_free(OSSL_PARAM **p)
-{
-	OSSL_PARAM_free(*p);
 }
 
 bool key_secure_memory(void)
@@ -119,7 +93,7 @@ static bool prime_fits(
 // The import takes any numbers, and a wrong one would look like a wrong blob.
 static bool numbers_fit(const struct numbers *n)
 {
-	scoped(bnctx_free) BN_CTX *ctx = BN_CTX_secure_new();
+	scoped(kp_bnctx_free) BN_CTX *ctx = BN_CTX_secure_new();
 	if (!ctx)
 		return false;
 	BN_CTX_start(ctx);
@@ -147,12 +121,12 @@ static int import(
 	errno = 0;
 	if (!numbers_fit(&n))
 		return was_memory() ? no_memory(err) : broken(err, v);
-	scoped(bld_free) OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	scoped(kp_bld_free) OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
 	for (size_t i = 0; i < BUNDLE_PARTS; i++)
 		if (!bld || !OSSL_PARAM_BLD_push_BN(bld, names[i], n.bn[i]))
 			return no_memory(err);
-	scoped(params_free) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
-	scoped(pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	scoped(kp_params_free) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
+	scoped(kp_pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
 	if (!params || !ctx || EVP_PKEY_fromdata_init(ctx) <= 0)
 		return no_memory(err);
 	errno = 0;
@@ -188,11 +162,11 @@ static int rsa_unwrap(const struct bundle *b, const struct bundle_version *v, co
 		return kp_fail(err, EBADMSG,
 			"the wrapped secret has %zu bytes where a key of %u bits makes %u",
 			wrapped_len, v->bits, v->bits / 8);
-	scoped(pkey_free) EVP_PKEY *key = NULL;
+	scoped(kp_pkey_free) EVP_PKEY *key = NULL;
 	int ret = import(b, v, &key, err);
 	if (ret)
 		return ret;
-	scoped(pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	scoped(kp_pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
 	if (!ctx || EVP_PKEY_decrypt_init(ctx) <= 0 || !set_oaep(ctx, digest))
 		return no_memory(err);
 	// OpenSSL wants room for the whole modulus.
@@ -216,14 +190,14 @@ static int rsa_unwrap(const struct bundle *b, const struct bundle_version *v, co
 static int rsa_wrap(const struct bundle *b, const struct bundle_version *v, const uint8_t *plain,
 	size_t plain_len, struct cmk_wrapped *out, struct kp_err *err)
 {
-	scoped(pkey_free) EVP_PKEY *key = NULL;
+	scoped(kp_pkey_free) EVP_PKEY *key = NULL;
 	if (plain_len == 0 || plain_len > v->bits / 8 - 66)
 		return kp_fail(
 			err, EINVAL, "a key of %u bits cannot wrap %zu bytes", v->bits, plain_len);
 	int ret = import(b, v, &key, err);
 	if (ret)
 		return ret;
-	scoped(pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	scoped(kp_pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
 	out->len = sizeof(out->data);
 	if (!ctx || EVP_PKEY_encrypt_init(ctx) <= 0 || !set_oaep(ctx, "SHA256") ||
 		EVP_PKEY_encrypt(ctx, out->data, &out->len, plain, plain_len) <= 0)
@@ -235,7 +209,7 @@ static int rsa_wrap(const struct bundle *b, const struct bundle_version *v, cons
 static int kw(const struct bundle *b, const struct bundle_version *v, bool wrap, const uint8_t *in,
 	size_t in_len, uint8_t *out, size_t *out_len, struct kp_err *err)
 {
-	scoped(cctx_free) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	scoped(kp_cctx_free) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	size_t key_len = KW_KEY;
 	uint8_t *key = ctx ? b->host->secret_alloc(b->host, KW_KEY) : NULL;
 	if (!key)

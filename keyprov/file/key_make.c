@@ -3,6 +3,7 @@
 #include "key.h"
 
 #include "kp_base64.h"
+#include "kp_openssl.h"
 
 #include <errno.h>
 #include <openssl/core_names.h>
@@ -15,12 +16,6 @@
 #include <string.h>
 
 #define MODULUS_MAX 512
-
-static void pkey_free(EVP_PKEY **p)
-{
-	EVP_PKEY_free(*p);
-	ERR_clear_error();
-}
 
 static int failed(struct kp_err *err)
 {
@@ -51,7 +46,7 @@ static int make_rsa(
 		OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_FACTOR1,
 		OSSL_PKEY_PARAM_RSA_FACTOR2, OSSL_PKEY_PARAM_RSA_EXPONENT1,
 		OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
-	scoped(pkey_free) EVP_PKEY *key = EVP_RSA_gen(bits);
+	scoped(kp_pkey_free) EVP_PKEY *key = EVP_RSA_gen(bits);
 	size_t half = bits / 16, room = BUNDLE_PARTS * (KP_BASE64_LEN(MODULUS_MAX) + 1);
 	// One piece: first the base64url texts, behind them the scratch.
 	v->own = key ? b->host->secret_alloc(b->host, room + MODULUS_MAX) : NULL;

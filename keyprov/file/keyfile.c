@@ -44,79 +44,29 @@ static void help(const char *prog)
 	keyfile_print_options(stdout);
 }
 
-// The same statuses as the rest of cmkdisk; see cmkdisk(1).
-static int exit_status(int ret)
-{
-	static const struct {
-		int errnum, status;
-	} table[] = {
-		{0, EX_OK},
-		{EINVAL, EX_USAGE},
-		{EBADMSG, EX_DATAERR},
-		{E2BIG, EX_DATAERR},
-		{ENOENT, EX_NOINPUT},
-		{ENOTDIR, EX_NOINPUT},
-		{ENAMETOOLONG, EX_USAGE},
-		{ENOMEM, EX_OSERR},
-		{EMFILE, EX_OSERR},
-		{EEXIST, EX_CANTCREAT},
-		{EIO, EX_IOERR},
-		{ENOSPC, EX_IOERR},
-		{EDQUOT, EX_IOERR},
-		{ESTALE, EX_IOERR},
-		{EBUSY, EX_TEMPFAIL},
-		{EACCES, EX_NOPERM},
-		{EPERM, EX_NOPERM},
-		{EROFS, EX_NOPERM},
-		{EKEYREVOKED, EX_NOPERM},
-	};
-	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
-		if (table[i].errnum == -ret)
-			return table[i].status;
-	return EX_SOFTWARE;
-}
-
-// File names come from outside: no control character reaches the terminal.
-static void complain(const char *prog, struct kp_err *err)
-{
-	for (char *p = err->text; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	(void)fprintf(stderr, "%s: %s\n", prog, err->text);
-}
-
 int main(int argc, char **argv)
 {
-	const char *prog = argc > 0 && argv[0] ? argv[0] : "cmkdisk-keyfile";
-	const char *slash = strrchr(prog, '/');
-	prog = slash ? slash + 1 : prog;
+	const char *prog = kp_program_name();
 	struct kp_err err = {""};
-	keyfile_seal_process();
+	kp_program_seal();
 	if (argc < 2) {
 		usage(stderr, prog);
 		return EX_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-		strcmp(argv[1], "help") == 0) {
+	if (kp_program_asks_help(argv[1])) {
 		help(prog);
-		return EX_OK;
+		return kp_program_end(0, &err);
 	}
 	const struct keyfile_verb *verb = NULL;
 	for (size_t i = 0; i < COUNT; i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)
 			verb = &verbs[i];
-	struct keyfile_options o;
+	struct keyfile_options o = {0};
 	int ret = verb ? keyfile_parse_options(verb, argc - 1, argv + 1, &o, &err)
 		       : kp_fail(&err, EINVAL, "%s: unknown verb; see %s --help", argv[1], prog);
-	if (ret == 0 && (o.given & OPT_HELP)) {
+	if (ret == 0 && (o.given & OPT_HELP))
 		help(prog);
-		return EX_OK;
-	}
-	ret = ret ? ret : verb->run(&o, &err);
-	// Whoever reads the key URL must not be left with half of it.
-	if (ret == 0 && (fflush(stdout) != 0 || ferror(stdout)))
-		ret = kp_fail(&err, EIO, "cannot write to standard output: %s", strerror(errno));
-	if (ret)
-		complain(prog, &err);
-	return exit_status(ret);
+	else
+		ret = ret ? ret : verb->run(&o, &err);
+	return kp_program_end(ret, &err);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What the files of the program cmkdisk-keyfile share: parsed options, the host table that gives
-// it locked memory, times as people write them.
+// What the files of the program cmkdisk-keyfile share: parsed options, times as people
+// write them.
 #ifndef CMK_KEYFILE_H
 #define CMK_KEYFILE_H
 
 #include "bundle_file.h"
+#include "kp_program.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -60,12 +61,6 @@ int keyfile_show(const struct keyfile_options *o, struct kp_err *err);
 // The key URL of the bundle at path, its directory as it really is, so that the URL holds from
 // any other place too. The caller frees *url.
 int keyfile_url(const char *path, char **url, struct kp_err *err) must_use;
-
-// This process as host of bundle.h: locked, undumpable, wiped memory; the wall clock. Warns once
-// on stderr if memory cannot be locked.
-const struct cmk_host *keyfile_host(void);
-// No core file, no ptrace, no /proc/PID/mem for others. To be called before anything secret.
-void keyfile_seal_process(void);
 
 // "90s", "15min", "1h", "30d", "1d 12h": seconds, at least 1. -EINVAL.
 int keyfile_parse_duration(const char *text, int64_t *seconds) must_use;

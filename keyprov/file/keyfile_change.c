@@ -10,7 +10,7 @@
 
 static int64_t now(void)
 {
-	return keyfile_host()->wall_time(keyfile_host());
+	return kp_program_host()->wall_time(kp_program_host());
 }
 
 static int add_key(struct bundle *b, uint32_t bits, const struct keyfile_options *o,
@@ -52,7 +52,7 @@ int keyfile_new(const struct keyfile_options *o, struct kp_err *err)
 			"%s: exists already, and keys are never overwritten; choose "
 			"another name or use rotate",
 			o->path);
-	ret = bundle_new(keyfile_host(), o->kty, &b);
+	ret = bundle_new(kp_program_host(), o->kty, &b);
 	if (ret)
 		return kp_fail(err, -ret, "no memory for the key bundle");
 	b->created = now();
@@ -76,12 +76,12 @@ static int change_bundle(const struct keyfile_options *o,
 	scoped(bundle_free) struct bundle *b = NULL;
 	// First a look, so that what is wrong with the file is said before what is wrong with its
 	// directory, and a missing bundle leaves no trace.
-	int ret = bundle_load(keyfile_host(), o->path, &b, err);
+	int ret = bundle_load(kp_program_host(), o->path, &b, err);
 	if (ret)
 		return ret;
 	bundle_free(&b);
 	ret = bundle_lock(o->path, &lock, err);
-	ret = ret ? ret : bundle_load(keyfile_host(), o->path, &b, err);
+	ret = ret ? ret : bundle_load(kp_program_host(), o->path, &b, err);
 	if (ret)
 		return ret;
 	ret = change(b, o, err);
@@ -113,7 +113,7 @@ int keyfile_rotate(const struct keyfile_options *o, struct kp_err *err)
 	int ret = change_bundle(o, rotate, err);
 	scoped(bundle_free) struct bundle *b = NULL;
 	if (ret == 0)
-		ret = bundle_load(keyfile_host(), o->path, &b, err);
+		ret = bundle_load(kp_program_host(), o->path, &b, err);
 	if (ret == 0)
 		(void)puts(bundle_newest(b)->version);
 	return ret;

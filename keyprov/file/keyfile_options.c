@@ -3,17 +3,11 @@
 #include "keyfile.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-	const char *name;
-	const char *arg; // NULL: takes none
-	unsigned id;
-	const char *help;
-} options[] = {
+static const struct kp_option options[] = {
 	{"type", "rsa|oct", OPT_TYPE, "type of the key; oct is AES-256 (default: rsa)"},
 	{"bits", "N", OPT_BITS, "size of an RSA key: 2048, 3072 or 4096 (default: 3072)"},
 	{"expires-in", "D", OPT_EXPIRES_IN, "the new version expires after D, such as 90d or 1h"},
@@ -31,12 +25,7 @@ static const struct {
 
 void keyfile_print_options(FILE *f)
 {
-	for (size_t i = 0; i < COUNT; i++) {
-		char left[40];
-		(void)snprintf(left, sizeof(left), "--%s %s", options[i].name,
-			options[i].arg ? options[i].arg : "");
-		(void)fprintf(f, "  %-20s %s\n", left, options[i].help);
-	}
+	kp_program_print_options(options, COUNT, ~0u, 20, f);
 }
 
 static int duration_from_now(const char *name, const char *text, int64_t *out, struct kp_err *err)
@@ -46,7 +35,7 @@ static int duration_from_now(const char *name, const char *text, int64_t *out, s
 		return kp_fail(err, EINVAL,
 			"--%s %s: is no duration; write one such as 90s, 15min, 1h or 30d", name,
 			text);
-	*out = keyfile_host()->wall_time(keyfile_host()) + d;
+	*out = kp_program_host()->wall_time(kp_program_host()) + d;
 	return 0;
 }
 
@@ -69,9 +58,10 @@ static int parse_bits(const char *text, uint32_t *bits, struct kp_err *err)
 	return 0;
 }
 
-static int take(size_t i, const char *arg, struct keyfile_options *o, struct kp_err *err)
+static int take(void *ctx, const struct kp_option *option, char *arg, struct kp_err *err)
 {
-	switch (options[i].id) {
+	struct keyfile_options *o = ctx;
+	switch (option->id) {
 	case OPT_TYPE:
 		if (strcasecmp(arg, "rsa") != 0 && strcasecmp(arg, "oct") != 0)
 			return kp_fail(err, EINVAL, "--type %s: write rsa or oct", arg);
@@ -81,12 +71,12 @@ static int take(size_t i, const char *arg, struct keyfile_options *o, struct kp_
 		return parse_bits(arg, &o->bits, err);
 	case OPT_EXPIRES_IN:
 	case OPT_IN:
-		return duration_from_now(options[i].name, arg, &o->exp, err);
+		return duration_from_now(option->name, arg, &o->exp, err);
 	case OPT_EXPIRES_AT:
 	case OPT_AT:
-		return point_in_time(options[i].name, arg, &o->exp, err);
+		return point_in_time(option->name, arg, &o->exp, err);
 	case OPT_NOT_BEFORE:
-		return point_in_time(options[i].name, arg, &o->nbf, err);
+		return point_in_time(option->name, arg, &o->nbf, err);
 	case OPT_VERSION:
 		o->version = arg;
 		return 0;
@@ -127,35 +117,19 @@ static int absolute(const char *arg, char *out, struct kp_err *err)
 int keyfile_parse_options(const struct keyfile_verb *verb, int argc, char **argv,
 	struct keyfile_options *o, struct kp_err *err)
 {
-	struct option longopts[COUNT + 1] = {{0}};
-	for (size_t i = 0; i < COUNT; i++)
-		longopts[i] = (struct option){options[i].name,
-			options[i].arg ? required_argument : no_argument, NULL, (int)i + 256};
+	const struct kp_options all = {.all = options,
+		.count = COUNT,
+		.verb = verb->name,
+		.allowed = verb->options,
+		.take = take,
+		.ctx = o};
+	int at = 0;
 	*o = (struct keyfile_options){.kty = BUNDLE_RSA};
-	opterr = 0;
-	optind = 1;
-	int c;
-	while ((c = getopt_long(argc, argv, ":h", longopts, NULL)) != -1) {
-		size_t i = c == 'h' ? COUNT - 1 : (size_t)c - 256;
-		if (c == ':')
-			return kp_fail(
-				err, EINVAL, "%s: the option needs a value", argv[optind - 1]);
-		if (c == '?')
-			return kp_fail(
-				err, EINVAL, "%s: unknown or ambiguous option", argv[optind - 1]);
-		o->given |= options[i].id;
-		if (options[i].id == OPT_HELP)
-			return 0;
-		if (!(verb->options & options[i].id))
-			return kp_fail(
-				err, EINVAL, "%s: does not take --%s", verb->name, options[i].name);
-		int ret = take(i, optarg, o, err);
-		if (ret)
-			return ret;
-	}
-	if (argc - optind != 1)
-		return kp_fail(
-			err, EINVAL, "%s: takes one key bundle, not %d", verb->name, argc - optind);
-	int ret = check(o, err);
-	return ret ? ret : absolute(argv[optind], o->path, err);
+	int ret = kp_program_options(&all, argc, argv, &o->given, &at, err);
+	if (ret || (o->given & OPT_HELP))
+		return ret;
+	if (argc - at != 1)
+		return kp_fail(err, EINVAL, "%s: takes one key bundle, not %d", verb->name, argc - at);
+	ret = check(o, err);
+	return ret ? ret : absolute(argv[at], o->path, err);
 }

@@ -117,7 +117,7 @@ static int print_json(const struct bundle *b, const char *url)
 int keyfile_show(const struct keyfile_options *o, struct kp_err *err)
 {
 	scoped(bundle_free) struct bundle *b = NULL;
-	int ret = bundle_load(keyfile_host(), o->path, &b, err);
+	int ret = bundle_load(kp_program_host(), o->path, &b, err);
 	if (ret)
 		return ret;
 	char *url autofree = NULL;

@@ -40,7 +40,8 @@ AT(cmk_host, secret_free, 64);
 AT(cmk_host, time_left, 72);
 AT(cmk_host, cancelled, 80);
 AT(cmk_host, wall_time, 88);
-SIZE(struct cmk_host, 96);
+AT(cmk_host, note, 96);
+SIZE(struct cmk_host, 104);
 
 AT(cmk_key_ref, struct_size, 0);
 AT(cmk_key_ref, key_url, 8);

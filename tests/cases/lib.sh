@@ -154,7 +154,7 @@ refused() {
 	[ "$status" -eq "$want" ] || fail "'$*' exited with $status, expected $want; it said: $said"
 	grep -Eq -- "$regex" <<<"$said" || fail "'$*' should say /$regex/; it said: $said"
 	[ "$(wc -l <<<"$said")" -eq 1 ] || fail "'$*' should say one line; it said: $said"
-	grep -Eq '^cmkdisk( keyfile)?: ' <<<"$said" || fail "'$*' does not say who speaks: $said"
+	grep -Eq '^cmkdisk( keyfile| tokenkey| byok)?: ' <<<"$said" || fail "'$*' does not say who speaks: $said"
 	! grep -Eq '^cmkdisk: (.+): \1:' <<<"$said" || fail "'$*' names something twice: $said"
 	! grep -Eq '^cmkdisk: ([^ ]*: )?(No such|Not a|Is a|Permission|Operation|Invalid|Input/|Device or|Too many|File )[^;:,]*$' <<<"$said" ||
 		fail "'$*' says no more than an errno: $said"

@@ -83,6 +83,32 @@ static int64_t do_wall_time(const struct cmk_host *api)
 	return self(api)->now;
 }
 
+static void do_note(const struct cmk_host *api, const char *name, const char *value)
+{
+	struct provider_host *h = api->ctx;
+	char head[128];
+	size_t i = 0;
+	int len = snprintf(head, sizeof(head), "CMKDISK_NOTE=%s=", name);
+	while (h->notes[i][0] && strncmp(h->notes[i], head, (size_t)len) != 0)
+		i++;
+	for (; h->notes[i][0] && i < PROVIDER_NOTES - 1; i++)
+		memcpy(h->notes[i], h->notes[i + 1], sizeof(h->notes[i]));
+	i = 0;
+	while (h->notes[i][0])
+		i++;
+	if (*value && i < PROVIDER_NOTES - 1)
+		(void)snprintf(h->notes[i], sizeof(h->notes[i]), "%s%s", head, value);
+}
+
+const char *const *provider_host_environment(struct provider_host *h)
+{
+	size_t i = 0;
+	for (; h->notes[i][0]; i++)
+		h->environment[i] = h->notes[i];
+	h->environment[i] = NULL;
+	return h->environment;
+}
+
 void provider_host_init(struct provider_host *h)
 {
 	memset(h, 0, sizeof(*h));
@@ -101,5 +127,6 @@ void provider_host_init(struct provider_host *h)
 		.time_left = do_time_left,
 		.cancelled = do_cancelled,
 		.wall_time = do_wall_time,
+		.note = do_note,
 	};
 }

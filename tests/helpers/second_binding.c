@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// second_binding AGENT PLUGINDIR BACKING KEYURL: binds a disk to one more key.
+// second_binding AGENT PLUGINDIR BACKING KEYURL [SETTINGS]: binds a disk to one more key. SETTINGS:
+// a key set for both keys, as JSON text.
 #include "agent.h"
 #include "luks.h"
 #include "scope.h"
@@ -20,7 +21,7 @@ static struct agent *start(char **argv, const char *url, struct errmsg *err)
 	struct agent_config c = {.program = argv[1],
 		.plugin_dir = argv[2],
 		.key_url = url,
-		.config = "{}",
+		.config = argv[5] ? argv[5] : "{}",
 		.disk = ""};
 	return agent_new(&c, &a, err) ? NULL : a;
 }
@@ -48,8 +49,9 @@ int main(int argc, char **argv)
 	struct agent_answer answer;
 	struct cmk_wrapped w;
 	struct binding b = {.token = -1, .keyslot = -1};
-	if (argc != 5)
-		return failed(64, "usage: second_binding AGENT PLUGINDIR BACKING KEYURL");
+	if (argc != 5 && argc != 6)
+		return failed(
+			64, "usage: second_binding AGENT PLUGINDIR BACKING KEYURL [SETTINGS]");
 	if (volume_open(argv[3], true, &v, &err))
 		return failed(65, err.text);
 	int rc = unlock(argv, v, &dek);

@@ -2,6 +2,7 @@
 // An agent as a process: what it sees of us, what others see of it, which signals reach it, and
 // that it ends with its daemon, and its children with it.
 #include "agent_rig.h"
+#include "errmsg.h"
 #include "log.h"
 
 #include <poll.h>
@@ -229,6 +230,36 @@ static void a_cancelled_question_to_a_provider_that_hangs_ends_at_once(void **st
 	agent_free(&a);
 }
 
+// What a vendor's library leaks goes with the process, before it matters.
+static void a_process_that_was_asked_often_makes_room_for_a_new_one(void **state)
+{
+	(void)state;
+	struct agent *a = NULL;
+	struct agent_answer answer;
+	struct agent_stats st;
+	struct errmsg err = {.text = ""};
+	const struct agent_config c = {.program = AGENT_PROGRAM,
+		.plugin_dir = PROVIDER_DIR,
+		.key_url = "deviant:good",
+		.config = "{}",
+		.disk = "",
+		.deadline_ms = LONG_MS,
+		.renew_after = 3};
+	assert_int_equal(agent_new(&c, &a, &err), 0);
+	int pid = 0, processes = 0;
+	for (unsigned i = 0; i < 7; i++) {
+		assert_true(rig_unwrap(a, &answer));
+		agent_stats(a, &st);
+		assert_int_equal(st.pid != pid, i % 3 == 0);
+		processes += st.pid != pid;
+		assert_true(st.pid == pid || pid == 0 || rig_gone_within(pid, 0));
+		pid = st.pid;
+	}
+	assert_int_equal(processes, 3);
+	assert_true(st.restarts == 0 && st.crashes == 0 && st.timeouts == 0);
+	agent_free(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, nothing_left)
 
 int main(void)
@@ -241,6 +272,7 @@ int main(void)
 		T(a_providers_log_is_ours_and_it_may_say_farewell),
 		T(a_cancelled_question_to_a_provider_that_hangs_ends_at_once),
 		T(kill_9_of_the_daemon_leaves_no_agent),
+		T(a_process_that_was_asked_often_makes_room_for_a_new_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

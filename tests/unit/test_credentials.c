@@ -1,70 +1,21 @@
 // SPDX-License-Identifier: MIT
 // The credentials of the user's environment: out of the process's environment, into locked memory,
-// and from there to the providers of https: keys alone. The tests start themselves again, because
-// what /proc/PID/environ shows is what a process was started with.
+// and from there to the providers that they are for, as a PIN is to that of its key alone. The
+// tests start themselves again, because what /proc/PID/environ shows is what a process was started
+// with.
 #include "agent_rig.h"
-#include "credentials.h"
+#include "credentials_fixture.h"
 #include "scope.h"
-#include "secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <spawn.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define SECRET "Hunter-2-Hunter-2"
 
 static const char *const full[] = {"PATH=/bin", "AZURE_CLIENT_SECRET=" SECRET, "LANG=C",
 	"AZURE_TENANT_ID=t", "IDENTITY_HEADER=h", "MSI_SECRET=m", "IMDS_ENDPOINT=http://imds",
 	"IMDS_ENDPOINT_OTHER=x", "https_proxy=p1", "HTTPS_PROXY=p2", "HTTP_PROXY=p3", "NO_PROXY=n1",
 	"no_proxy=n2", "ALL_PROXY=a1", "all_proxy=a2", "SSL_CERT_FILE=f", "SSL_CERT_DIR=d",
-	"MY_AZURE_X=y", "AZURE_EMPTY=", NULL};
-
-// This program as "test_credentials PART" with this environment. Its exit status.
-static int start_part(const char *part, const char *const env[])
-{
-	const char *const argv[] = {"/proc/self/exe", part, NULL};
-	pid_t pid = 0;
-	int status = 0;
-	// They are not written to, whatever POSIX had to declare.
-	assert_int_equal(posix_spawn(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv,
-				 (char *const *)(uintptr_t)env),
-		0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-static bool environ_shows(const char *what)
-{
-	static char text[32768];
-	int fd autoclose = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	size_t len = 0;
-	for (ssize_t n = 1; n > 0; len += (size_t)n) {
-		n = read(fd, text + len, sizeof(text) - len);
-		assert_true(n >= 0);
-	}
-	return memmem(text, len, what, strlen(what)) != NULL;
-}
-
-static bool block_holds(const struct credentials *c, const char *line)
-{
-	size_t len;
-	const char *p = credentials_block(c, &len);
-	for (const char *end = p + len; p < end; p += strlen(p) + 1)
-		if (strcmp(p, line) == 0)
-			return true;
-	return false;
-}
+	"MY_AZURE_X=y", "AZURE_EMPTY=", "SOFTHSM2_CONF=s", NULL};
 
 static void part_take(void)
 {
@@ -85,8 +36,11 @@ static void part_take(void)
 			     strncmp(*line, "MY_", 3) == 0 ||
 			     strncmp(*line, "HTTP_PROXY=", 11) == 0 ||
 			     strncmp(*line, "IMDS_ENDPOINT_", 14) == 0;
+		if (strncmp(*line, "SOFTHSM2_", 9) == 0)
+			continue; // of another kind
 		assert_int_equal(environ_shows(*line), stays);
-		assert_int_equal(block_holds(c, *line), !stays);
+		assert_int_equal(is_told(c, VAULT_KEY, *line), !stays);
+		assert_false(is_told(c, TOKEN_KEY, *line));
 	}
 	assert_string_equal(getenv("MY_AZURE_X"), "y");
 	assert_string_equal(getenv("LANG"), "C");
@@ -104,13 +58,20 @@ static void part_none(void)
 {
 	struct credentials *c = NULL;
 	struct errmsg err = {""};
-	size_t len = 1;
+	struct secret *told = NULL;
 	assert_int_equal(credentials_take(&c, &err), 0);
-	assert_null(c);
-	assert_null(credentials_block(c, &len));
-	assert_int_equal(len, 0);
-	assert_true(credentials_lock(c));
+	const struct credentials *both[] = {c, NULL};
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(credentials_for(both[i], VAULT_KEY, &told), 0);
+		assert_null(told);
+		assert_int_equal(credentials_for(both[i], TOKEN_KEY, &told), 0);
+		assert_null(told);
+		assert_int_equal(credentials_len(both[i], TOKEN_KEY), 0);
+		assert_true(credentials_lock(both[i], VAULT_KEY));
+		assert_false(credentials_know_pin(both[i], TOKEN_KEY));
+	}
 	assert_string_equal(getenv("PATH"), "/bin");
+	credentials_free(&c);
 }
 
 static void none_is_none(void **state)
@@ -124,10 +85,8 @@ static void part_fits(void)
 {
 	struct credentials *c = NULL;
 	struct errmsg err = {""};
-	size_t len = 0;
 	assert_int_equal(credentials_take(&c, &err), 0);
-	assert_non_null(credentials_block(c, &len));
-	assert_int_equal(len, CREDENTIALS_MAX);
+	assert_int_equal(credentials_len(c, VAULT_KEY), CREDENTIALS_MAX);
 	credentials_free(&c);
 }
 
@@ -164,11 +123,13 @@ static void part_fork(void)
 	struct errmsg err = {""};
 	int status = 0;
 	assert_int_equal(credentials_take(&c, &err), 0);
+	assert_int_equal(credentials_set_pin(c, TOKEN_KEY, "1234"), 0);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		bool there = block_holds(c, "AZURE_CLIENT_SECRET=" SECRET);
-		bool locked = credentials_lock(c);
+		bool there = is_told(c, VAULT_KEY, "AZURE_CLIENT_SECRET=" SECRET) &&
+			     is_told(c, TOKEN_KEY, "CMKDISK_PIN=1234");
+		bool locked = credentials_lock(c, VAULT_KEY) && credentials_lock(c, TOKEN_KEY);
 		credentials_free(&c);
 		_exit(there && locked ? 0 : 1);
 	}
@@ -224,13 +185,18 @@ static void part_agent(void)
 	assert_string_equal(text, "told=1 lines=[ ]");
 	heard(PROVIDER_DIR, "deviant:environment", c, text);
 	assert_string_equal(text, "told=1 lines=[ ]");
+	assert_int_equal(credentials_set_pin(c, TOKEN_KEY, "1234"), 0);
+	heard(PROVIDER_DIR "-pkcs11", TOKEN_KEY, c, text);
+	assert_string_equal(text, "told=1 lines=[ SOFTHSM2_CONF=s CMKDISK_PIN=1234 ]");
+	heard(PROVIDER_DIR "-pkcs11", "PKCS11:environment", c, text);
+	assert_string_equal(text, "told=1 lines=[ SOFTHSM2_CONF=s ]");
 	// The process's own environment has nothing of it.
 	heard(PROVIDER_DIR "-https", "https:witness", c, text);
 	assert_non_null(strstr(text, "env=[ PATH LANG ]"));
 	credentials_free(&c);
 }
 
-static void providers_of_https_keys_alone_are_told(void **state)
+static void providers_are_told_what_is_for_their_keys_alone(void **state)
 {
 	(void)state;
 	assert_int_equal(start_part("agent", full), 0);
@@ -371,7 +337,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(none_is_none),
 		cmocka_unit_test(sixteen_kibibytes_are_the_limit),
 		cmocka_unit_test(they_survive_a_fork),
-		cmocka_unit_test(providers_of_https_keys_alone_are_told),
+		cmocka_unit_test(providers_are_told_what_is_for_their_keys_alone),
 		cmocka_unit_test(an_agent_holds_them_once_until_it_closes),
 		cmocka_unit_test(what_does_not_fit_into_one_message_is_refused_beforehand),
 	};

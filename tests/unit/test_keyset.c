@@ -4,60 +4,16 @@
 #include "json.h"
 #include "keyguard.h"
 #include "keyset.h"
+#include "keyset_fixture.h"
 #include "keyurl.h"
 #include "scope.h"
 
 #include <cmkdisk/keyprov.h>
 
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define VAULT "https://contoso.vault.azure.net/keys/disks"
-#define ACTIVE "\"activeKey\": {\"keyUrl\": \"" VAULT "/0123\", \"sourceVault\": {\"id\": \"x\"}}"
-
-static int read_set(const char *text, struct keyset *k, struct errmsg *err)
-{
-	char path[] = "/tmp/cmkdisk-keyset-XXXXXX";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	(void)close(fd);
-	int rc = keyset_read(path, k, err);
-	if (rc) // the sentence names the file, which has a name of its own each time
-		assert_int_equal(strncmp(err->text, path, strlen(path)), 0);
-	(void)unlink(path);
-	return rc;
-}
-
-static void good(const char *text, struct keyset *k)
-{
-	struct errmsg err = {{0}};
-	int rc = read_set(text, k, &err);
-	if (rc)
-		print_error("%s: %s\n", text, err.text);
-	assert_int_equal(rc, 0);
-	assert_string_equal(k->config, text); // whole, for the provider
-}
-
-static void bad(const char *text, const char *says)
-{
-	struct keyset k scoped(keyset_free) = KEYSET_NONE;
-	struct errmsg err = {{0}};
-	assert_int_equal(read_set(text, &k, &err), -EBADMSG);
-	if (!strstr(err.text, says))
-		print_error("%s says: %s\n", text, err.text);
-	assert_non_null(strstr(err.text, says));
-}
 
 static void takes_what_az_prints(void **state)
 {
@@ -140,7 +96,7 @@ static void mistyped_members_of_ours_are_refused(void **state)
 	(void)state;
 	bad("{" ACTIVE ", \"cmkdisk\": {\"gracedenied\": \"1s\"}}",
 		": cmkdisk.gracedenied: there is no such member; known are graceDenied, "
-		"graceUnreachable, interval, onExpiry, nearExpiry and azure");
+		"graceUnreachable, interval, onExpiry, nearExpiry, azure and pkcs11");
 	bad("{" ACTIVE ", \"cmkdisk\": {\"apiVersion\": \"7.4\"}}", "cmkdisk.apiVersion: there is");
 	bad("{\"properties\": {" ACTIVE ", \"cmkdisk\": {}}}", ": properties.cmkdisk: ");
 	bad("{" ACTIVE ", \"cmkdisk\": {\"azure\": []}}", ": cmkdisk.azure: expected an object");
@@ -204,6 +160,7 @@ static void a_pin_lets_every_version_of_its_key_be_asked(void **state)
 	assert_true(pins("http://localhost:8080/keys/a", "http://LOCALHOST:8080/keys/a/1"));
 	assert_true(pins("http://localhost/keys/a", "http://localhost:80/keys/a"));
 	assert_true(pins("file:/a", "file:///a"));
+	assert_true(pins("pkcs11:object=a;token=t?module-path=/m.so", "pkcs11:token=t;object=%61"));
 }
 
 static void a_pin_lets_no_other_key_be_asked(void **state)
@@ -223,6 +180,9 @@ static void a_pin_lets_no_other_key_be_asked(void **state)
 	assert_false(pins("https://[::1]:8443/keys/a", "https://[::1]:8444/keys/a"));
 	assert_false(pins("file:/a", "file:/b"));
 	assert_false(pins("pkcs11:object=a", "pkcs11:object=A"));
+	assert_false(
+		pins("pkcs11:object=a?module-path=/m.so", "pkcs11:object=a?module-path=/m.so"));
+	assert_false(pins("pkcs11:object=a", "pkcs11:object=a;id=%01"));
 }
 
 static void a_url_says_whether_it_names_a_version(void **state)
