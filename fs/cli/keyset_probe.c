@@ -46,6 +46,12 @@ static bool failed(const struct probe_row *row, enum permission p)
 	return row->tries[p].asked && row->tries[p].answer.verdict != CMK_GRANTED;
 }
 
+static bool refused_identity(const struct probe_row *row, enum permission p)
+{
+	const struct agent_answer *a = &row->tries[p].answer;
+	return a->verdict == CMK_DENIED && a->reason == CMK_REASON_IDENTITY;
+}
+
 static void cut(char *text, const char *part)
 {
 	char *at = *part ? strstr(text, part) : NULL;
@@ -68,6 +74,9 @@ bool probe_fails_alike(const struct probe_row *row, enum permission p, enum perm
 	char a[PROBE_SENTENCE_MAX], b[PROBE_SENTENCE_MAX];
 	if (!failed(row, p) || !failed(row, q))
 		return false;
+	// Who is refused is so for all of them, whatever the second sentence adds.
+	if (refused_identity(row, p) && refused_identity(row, q))
+		return true;
 	probe_sentence(&row->tries[p], a);
 	probe_sentence(&row->tries[q], b);
 	cut(a, row->tries[p].answer.request_id);

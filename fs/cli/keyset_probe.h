@@ -48,7 +48,8 @@ struct probe {
 
 // What the store said, without the permission's name if that stands in it.
 void probe_sentence(const struct probe_try *t, char out[PROBE_SENTENCE_MAX]);
-// Whether both failed and the store said the same of them, apart from its ids of the requests.
+// Whether both failed and the store said the same of them, apart from its ids of the requests, or
+// refused the identity both times.
 bool probe_fails_alike(const struct probe_row *row, enum permission p, enum permission q);
 
 // Asks afresh, with key agents of its own: the version that the URL names, if it does, and the

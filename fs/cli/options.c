@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Command-line options from a table, so that --help, the parser and the manual cannot drift apart.
 #include "cli.h"
+#include "key_uri.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -70,16 +71,30 @@ static const struct cli_option *option_of(const struct cli_command *cmd, int val
 	return NULL;
 }
 
-static int check_operands(
-	const struct cli_command *cmd, int count, int min, int max, struct errmsg *err)
+// The name of a file is repeated in sentences, and this one may hold a PIN.
+static int check_name(const struct cli_command *cmd, const char *name, struct errmsg *err)
 {
+	if (!key_uri_is(name))
+		return 0;
+	return errmsg_set(err, EINVAL,
+		"%s: a key URL (pkcs11:) stands where the name of a file, a disk or a mount point "
+		"belongs; see cmkdisk %s --help",
+		cmd->name, cmd->name);
+}
+
+static int check_operands(const struct cli_command *cmd, const struct cli_operands *operands,
+	int min, int max, struct errmsg *err)
+{
+	int count = operands->count, rc = 0;
 	if (count < min)
 		return errmsg_set(err, EINVAL, "%s: expected %s; see cmkdisk %s --help", cmd->name,
 			cmd->operands, cmd->name);
 	if (max >= 0 && count > max)
 		return errmsg_set(err, EINVAL, "%s: more operands than %s; see cmkdisk %s --help",
 			cmd->name, cmd->operands[0] ? cmd->operands : "none", cmd->name);
-	return 0;
+	for (int i = 0; !rc && i < count; i++)
+		rc = check_name(cmd, operands->at[i], err);
+	return rc;
 }
 
 int cli_set_flag(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
@@ -128,11 +143,12 @@ int cli_parse(const struct cli_command *cmd, int argc, char **argv,
 		const struct cli_option *o = c == '?' ? NULL : option_of(cmd, c);
 		if (!o)
 			return unknown(cmd, argv[at], err);
-		int rc = set(ctx, o, optarg, err);
+		int rc = o->arg && !strcmp(o->arg, "FILE") ? check_name(cmd, optarg, err) : 0;
+		rc = rc ? rc : set(ctx, o, optarg, err);
 		if (rc < 0)
 			return rc;
 	}
 	out->count = argc - optind;
 	out->at = argv + optind;
-	return check_operands(cmd, out->count, min, max, err);
+	return check_operands(cmd, out, min, max, err);
 }

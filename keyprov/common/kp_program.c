@@ -196,6 +196,7 @@ void kp_program_seal(void)
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		kp_program_warn("cannot forbid core files of this process");
 	if (!can_lock())
-		kp_program_warn("memory for secrets cannot be locked (ulimit -l); a private key may "
-				"reach the swap");
+		kp_program_warn(
+			"memory for secrets cannot be locked (ulimit -l); a private key may "
+			"reach the swap");
 }

@@ -31,7 +31,8 @@ int kp_program_options(const struct kp_options *o, int argc, char **argv, unsign
 	while ((c = getopt_long(argc, argv, ":h", longopts, NULL)) != -1) {
 		if (c == ':' || c == '?')
 			return unknown(c, argv[optind - 1], err);
-		const struct kp_option *option = &o->all[c == 'h' ? o->count - 1 : (size_t)c - FIRST];
+		const struct kp_option *option =
+			&o->all[c == 'h' ? o->count - 1 : (size_t)c - FIRST];
 		*given |= option->id;
 		if (option == &o->all[o->count - 1])
 			break;
@@ -51,8 +52,8 @@ void kp_program_print_options(
 {
 	for (size_t i = 0; i < count; i++) {
 		char left[40];
-		(void)snprintf(left, sizeof(left), "--%s %s", all[i].name,
-			all[i].arg ? all[i].arg : "");
+		(void)snprintf(
+			left, sizeof(left), "--%s %s", all[i].name, all[i].arg ? all[i].arg : "");
 		if (which & all[i].id)
 			(void)fprintf(f, "  %-*s %s\n", width, left, all[i].help);
 	}

@@ -135,20 +135,6 @@ static int import(
 	return 0;
 }
 
-static bool set_oaep(EVP_PKEY_CTX *ctx, const char *digest)
-{
-	OSSL_PARAM p[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_PAD_MODE,
-			(char *)(uintptr_t)OSSL_PKEY_RSA_PAD_MODE_OAEP, 0),
-		OSSL_PARAM_construct_utf8_string(
-			OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, (char *)(uintptr_t)digest, 0),
-		OSSL_PARAM_construct_utf8_string(
-			OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, (char *)(uintptr_t)digest, 0),
-		OSSL_PARAM_construct_end(),
-	};
-	return EVP_PKEY_CTX_set_params(ctx, p) > 0;
-}
-
 static int bad_blob(struct kp_err *err, const struct bundle_version *v)
 {
 	return kp_fail(err, EBADMSG,
@@ -167,7 +153,7 @@ static int rsa_unwrap(const struct bundle *b, const struct bundle_version *v, co
 	if (ret)
 		return ret;
 	scoped(kp_pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-	if (!ctx || EVP_PKEY_decrypt_init(ctx) <= 0 || !set_oaep(ctx, digest))
+	if (!ctx || EVP_PKEY_decrypt_init(ctx) <= 0 || !kp_set_oaep(ctx, digest))
 		return no_memory(err);
 	// OpenSSL wants room for the whole modulus.
 	uint8_t *tmp = b->host->secret_alloc(b->host, MODULUS_MAX);
@@ -199,7 +185,7 @@ static int rsa_wrap(const struct bundle *b, const struct bundle_version *v, cons
 		return ret;
 	scoped(kp_pctx_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
 	out->len = sizeof(out->data);
-	if (!ctx || EVP_PKEY_encrypt_init(ctx) <= 0 || !set_oaep(ctx, "SHA256") ||
+	if (!ctx || EVP_PKEY_encrypt_init(ctx) <= 0 || !kp_set_oaep(ctx, "SHA256") ||
 		EVP_PKEY_encrypt(ctx, out->data, &out->len, plain, plain_len) <= 0)
 		return no_memory(err);
 	return 0;

@@ -129,7 +129,8 @@ int keyfile_parse_options(const struct keyfile_verb *verb, int argc, char **argv
 	if (ret || (o->given & OPT_HELP))
 		return ret;
 	if (argc - at != 1)
-		return kp_fail(err, EINVAL, "%s: takes one key bundle, not %d", verb->name, argc - at);
+		return kp_fail(
+			err, EINVAL, "%s: takes one key bundle, not %d", verb->name, argc - at);
 	ret = check(o, err);
 	return ret ? ret : absolute(argv[at], o->path, err);
 }

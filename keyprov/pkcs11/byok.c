@@ -3,6 +3,7 @@
 #include "byok.h"
 
 #include "kp_base64.h"
+#include "kp_program.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,18 +33,21 @@ static int read_kek(const struct tool_options *o, struct byok_kek *kek, struct k
 	} else if (ret == 0 && *kek->kid) {
 		ret = check_kid(kek->kid, err);
 	}
-	if (ret)
-		return ret;
+	return ret;
+}
+
+// False if a vault would not take the blob, with a warning that tells why.
+static bool check_import(const struct tool_options *o, const struct byok_kek *kek)
+{
 	if (kek->other_uses)
-		(void)fprintf(stderr,
-			"warning: %s: may do more than import; a vault takes a blob only for a key "
-			"exchange key whose sole operation is import\n",
+		kp_program_warn("%s: may do more than import; a vault takes a blob only for a key "
+				"exchange key whose sole operation is import",
 			o->kek);
 	if (!*kek->kid)
-		(void)fputs("warning: the blob names no key exchange key, which a vault needs; say "
-			    "--kid https://VAULT.vault.azure.net/keys/NAME/VERSION\n",
-			stderr);
-	return 0;
+		kp_program_warn("%s: names no key exchange key, which a vault needs; make it anew "
+				"with --kid https://VAULT.vault.azure.net/keys/NAME/VERSION",
+			o->out);
+	return !kek->other_uses && *kek->kid;
 }
 
 // The key that the URL means: the only one, or the newest.
@@ -118,10 +122,14 @@ static void tell_kek(const struct byok_kek *kek)
 	(void)fflush(stdout);
 }
 
-static void tell(const struct tool_options *o, const struct p11_key *key)
+static void tell(
+	const struct tool_options *o, const struct p11_key *key, const struct byok_kek *kek)
 {
 	(void)printf("Wrapped     version %s (%s, %u bits)\nBlob        %s\n", key->version,
 		tool_key_type(key), key->bits, o->out);
+	(void)fflush(stdout);
+	if (!check_import(o, kek))
+		return;
 	if (key->type == CKK_AES)
 		(void)printf(
 			"Next step   az keyvault key import --hsm-name HSM --name NAME --kty oct "
@@ -161,6 +169,6 @@ int tool_byok(const struct tool_options *o, struct kp_err *err)
 		return kp_fail(err, ENOMEM, "no memory");
 	ret = byok_store(o->out, text, force, err);
 	if (ret == 0)
-		tell(o, &key);
+		tell(o, &key, &kek);
 	return ret;
 }

@@ -2,6 +2,8 @@
 // Trying an AES key wrap mechanism before a real key is wrapped with it; see byok.h.
 #include "byok.h"
 
+#include "kp_program.h"
+
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -76,15 +78,14 @@ int byok_rehearse(struct tool *t, CK_MECHANISM_TYPE type, CK_KEY_TYPE target, st
 	if (even == WRONG)
 		return -ENOTSUP;
 	if (even == NOT_TRIED)
-		(void)fprintf(stderr,
-			"note: %s takes no key that is known outside, so its AES key wrap could "
-			"not be tried before; if the vault refuses the blob, it is not RFC 5649\n",
+		kp_program_note(
+			"%s takes no key that is known outside, so its AES key wrap could not be "
+			"tried before; if the vault refuses the blob, it is not RFC 5649",
 			t->session.where);
 	// The bytes of an AES key need no padding; how long PKCS#8 is, nobody knows before.
 	else if (target == CKK_RSA && try_length(t, type, numbers, ODD) == WRONG)
-		(void)fprintf(stderr,
-			"note: %s pads with zeros what it wraps, so the vault may find up to 7 of "
-			"them behind the key; if it refuses the blob, that is why\n",
+		kp_program_note("%s pads with zeros what it wraps, so the vault may find up to 7 "
+				"of them behind the key; if it refuses the blob, that is why",
 			t->session.where);
 	return 0;
 }

@@ -7,7 +7,7 @@
 enum cmk_verdict p11_choose_version(const struct p11_keys *keys, const char *alg, const char *where,
 	const struct p11_key **out, struct kp_outcome *o)
 {
-	char text[512];
+	char text[P11_KEYS_TEXT];
 	size_t fitting = 0;
 	for (size_t i = 0; i < keys->count; i++)
 		if (p11_algorithm_fits(alg, &keys->at[i])) {
@@ -19,13 +19,35 @@ enum cmk_verdict p11_choose_version(const struct p11_keys *keys, const char *alg
 	p11_keys_text(keys, text, sizeof(text));
 	if (fitting == 0)
 		return kp_outcome_set(o, CMK_BAD_BLOB, CMK_REASON_NONE,
-			"%s: %s: of another type than %.*s is for; the wrapped secret is another "
-			"key's work",
-			where, text, CMK_ALG_MAX, alg);
+			"%s: the key there is of another type than %.*s is for; the wrapped secret "
+			"is another key's work: %s",
+			where, CMK_ALG_MAX, alg, text);
 	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
-		"%s: several keys have the same id: %s; give each its own (CKA_ID), or tell them "
-		"apart with object= in the key URL",
+		"%s: several keys have the same id; give each its own (CKA_ID), or tell them apart "
+		"with object= in the key URL: %s",
 		where, text);
+}
+
+enum cmk_verdict p11_choose_unfit(
+	const struct p11_keys *keys, const char *where, struct kp_outcome *o)
+{
+	if (keys->untold)
+		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
+			"%s: a key is found that may be it, but the module does not tell its type, "
+			"id or label; look into the module's own log",
+			where);
+	if (keys->without_id)
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+			"%s: a key matches, but has no id (CKA_ID) of 1 to %d bytes; give it one "
+			"with a program of the token's",
+			where, P11_ID_MAX);
+	if (keys->other_type)
+		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
+			"%s: a key of another kind stands there, neither RSA nor AES; choose "
+			"another name for the disk's key (object=), and make one with cmkdisk "
+			"tokenkey new",
+			where);
+	return CMK_GRANTED;
 }
 
 // Why none of them is usable.

@@ -10,6 +10,11 @@
 enum cmk_verdict p11_choose_version(const struct p11_keys *keys, const char *alg, const char *where,
 	const struct p11_key **out, struct kp_outcome *o) must_use;
 
+// Why nothing of what was found is a key: it is not told what it is (CMK_UNREACHABLE), it has no id
+// or is of another kind (CMK_MISCONFIGURED). CMK_GRANTED if nothing was found. keys has none.
+enum cmk_verdict p11_choose_unfit(
+	const struct p11_keys *keys, const char *where, struct kp_outcome *o) must_use;
+
 // What several objects with one CKA_ID are together, where it is not known which of them a disk is
 // bound to: the first, with the latest start and the earliest end of all, and what any of them may
 // do. CMK_MISCONFIGURED if a date of one cannot be read. keys has at least one.

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define QUERY "cmkdisk.pkcs11.query"
+// It was written in one of two places.
+#define QUERY "key URL, behind the '?' (cmkdisk.pkcs11.query of a key set)"
 
 // The decoded value, owned by *out.
 static enum cmk_verdict take(const struct p11_part *part, char **out, struct kp_outcome *o)

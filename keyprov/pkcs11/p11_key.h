@@ -70,7 +70,9 @@ bool p11_key_is_current(const struct p11_key *key, int64_t wall_s);
 // "label" (id VERSION), for sentences. Pure.
 #define P11_KEY_TEXT 208
 void p11_key_text(const struct p11_key *key, char out[P11_KEY_TEXT]);
-// Labels, ids and start dates, cut to what has room. Pure.
+// Labels, ids and start dates, by version; of those that have no room, how many they are. Pure.
+// Belongs at the end of a sentence, which is cut there.
+#define P11_KEYS_TEXT 240
 void p11_keys_text(const struct p11_keys *keys, char *out, size_t room);
 // When a key with such a CKA_ID was made (Unix seconds) if the id is a UUIDv7, else 0. Pure.
 int64_t p11_key_created(const struct p11_key *key);

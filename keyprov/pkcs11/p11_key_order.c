@@ -3,6 +3,7 @@
 #include "p11_key.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -96,13 +97,23 @@ static bool add(char *out, size_t room, size_t *at, const char *text)
 	return true;
 }
 
+static int by_version(const void *a, const void *b)
+{
+	const struct p11_key *const *x = a, *const *y = b;
+	return strcmp((*x)->version, (*y)->version);
+}
+
 void p11_keys_text(const struct p11_keys *keys, char *out, size_t room)
 {
-	const size_t tail = sizeof(", and 64 more");
+	const size_t tail = sizeof(" and 64 more");
+	const struct p11_key *sorted[P11_KEYS_MAX] = {NULL};
 	size_t at = 0, i = 0;
 	out[0] = '\0';
+	for (size_t j = 0; j < keys->count; j++)
+		sorted[j] = &keys->at[j];
+	qsort(sorted, keys->count, sizeof(sorted[0]), by_version);
 	for (; i < keys->count; i++) {
-		const struct p11_key *k = &keys->at[i];
+		const struct p11_key *k = sorted[i];
 		char key[P11_KEY_TEXT], one[P11_KEY_TEXT + 64], start[32] = "without a start date";
 		time_t t = (time_t)k->nbf;
 		struct tm tm;
@@ -114,7 +125,8 @@ void p11_keys_text(const struct p11_keys *keys, char *out, size_t room)
 			break;
 	}
 	char more[32];
-	(void)snprintf(more, sizeof(more), "%sand %zu more", i ? ", " : "", keys->count - i);
+	(void)snprintf(more, sizeof(more), "%s%zu %s", i ? " and " : "", keys->count - i,
+		i ? "more" : "keys");
 	if (i < keys->count)
 		(void)add(out, room, &at, more);
 }
@@ -146,11 +158,11 @@ const struct p11_key *p11_key_newest(
 		if (newest)
 			return best;
 	}
-	char list[384];
+	char list[P11_KEYS_TEXT];
 	p11_keys_text(keys, list, sizeof(list));
 	(void)kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
-		"%s: cannot prove which of %zu keys is the newest: %s; give them start dates with "
-		"cmkdisk tokenkey dates, or name one with id= in the key URL",
+		"%s: cannot prove which of %zu keys is the newest; give them start dates with "
+		"cmkdisk tokenkey dates, or name one with id= in the key URL: %s",
 		where, keys->count, list);
 	return NULL;
 }

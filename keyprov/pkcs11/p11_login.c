@@ -45,7 +45,7 @@ static enum cmk_verdict get_pin(const struct login *l, struct kp_outcome *o)
 		return v;
 	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 		"%s wants a PIN and none is known; name a file that holds it with pin-source in "
-		"the key URL, or mount from a terminal",
+		"the key URL, or start the command from a terminal",
 		l->s->where);
 }
 
@@ -55,10 +55,10 @@ static void describe(const struct login *l, char pin[256], const char **mend)
 	const struct p11_config *config = l->c->config;
 	if (!l->s->pin.text) {
 		(void)snprintf(pin, 256, "the PIN from its own keypad");
-		*mend = "mount the disk anew";
+		*mend = "start the command, or mount the disk, anew";
 	} else if (config->pin) {
 		(void)snprintf(pin, 256, "the PIN that was given");
-		*mend = "mount again with the right one";
+		*mend = "give the right one to a new command or mount";
 	} else {
 		(void)snprintf(pin, 256, "the PIN in %.200s", config->pin_source);
 		*mend = "write the right one into that file, or touch the file to have it shown "
@@ -113,8 +113,10 @@ static enum cmk_verdict doubt(struct login *l, CK_RV rv, struct kp_outcome *o)
 	char name[P11_RV_TEXT], pin[256];
 	const char *mend;
 	bool warned = warns(l->s);
-	// Of a PIN that was taken before, an answer like this tells of the token's troubles.
+	// Of a PIN that was taken before, an answer like this tells of the token's troubles, which
+	// may be over at a second look: SoftHSM answers so while another process writes its token.
 	if (!warned && l->before.state != P11_PIN_DOUBTED) {
+		l->s->pin_failed = l->before.state != P11_PIN_GOOD;
 		if (l->before.state == P11_PIN_UNKNOWN)
 			note(l, P11_PIN_DOUBTED, rv);
 		return p11_session_failed(l->s, rv, "C_Login", o);

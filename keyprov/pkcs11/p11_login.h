@@ -12,7 +12,8 @@
 // CMK_MISCONFIGURED: none is known. CMK_UNREACHABLE: the answer says nothing about the PIN; a
 // second one of the kind for a PIN that was never taken counts as a refusal, and so does one after
 // which the token has come to warn of wrong PINs. s->pin_failed tells that the PIN was shown for
-// nothing.
+// nothing and must wait for the next question; not so for one that was taken before, of which the
+// answer said nothing.
 enum cmk_verdict p11_login(const struct p11_context *c, struct p11_session *s, CK_USER_TYPE user,
 	struct kp_outcome *o) must_use;
 

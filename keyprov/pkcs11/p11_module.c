@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define LIST_TEXT 400
 
@@ -69,7 +70,9 @@ static enum cmk_verdict check_path(const char *path, char real[PATH_MAX], struct
 	if (*path != '/')
 		why = "the path must be absolute";
 	else if (!realpath(path, real))
-		why = strerror(errno);
+		why = errno == ENOENT ? "there is no such file; install the HSM's PKCS#11 module, "
+					"or correct module-path in the key URL"
+				      : strerror(errno);
 	else if (!(why = unfit(real))) {
 		what = "its directory: ";
 		why = unfit_directory(real);
@@ -127,7 +130,9 @@ static enum cmk_verdict load_path(const char *path, struct p11_modules *out, str
 	CK_FUNCTION_LIST *f = p11_kit_module_load(real, P11_KIT_MODULE_UNMANAGED);
 	if (!f)
 		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
-			"%s cannot be loaded as a PKCS#11 module: %s", path, last_message());
+			"%s cannot be loaded as a PKCS#11 module: %s; name the HSM's own with "
+			"module-path in the key URL",
+			path, last_message());
 	return add(out, f, strdup(path), o);
 }
 
@@ -148,8 +153,9 @@ static enum cmk_verdict none_registered(
 			"no PKCS#11 module is registered with p11-kit; install the module of the "
 			"token, or name its file with module-path in the key URL");
 	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
-		"no PKCS#11 module \"%s\" is registered with p11-kit, only: %s; see `p11-kit "
-		"list-modules`",
+		"no PKCS#11 module \"%.64s\" is registered with p11-kit; correct module-name in "
+		"the "
+		"key URL, or register it (see pkcs11.conf(5)); registered are: %s",
 		module_name, *names ? names : "none");
 }
 
@@ -249,6 +255,13 @@ enum cmk_verdict p11_modules_restart(struct p11_modules *m, struct kp_outcome *o
 	for (size_t i = 0; i < m->count; i++)
 		finalise(&m->all[i]);
 	return initialise_all(m, o);
+}
+
+enum cmk_verdict p11_modules_restart_later(struct p11_modules *m, struct kp_outcome *o)
+{
+	const struct timespec pause = {.tv_nsec = P11_PAUSE_MS * 1000000L};
+	(void)nanosleep(&pause, NULL);
+	return p11_modules_restart(m, o);
 }
 
 // p11-kit keeps its configuration as it read it first, until a list is released while no module is

@@ -40,6 +40,11 @@ enum cmk_verdict p11_modules_load(
 // or slots make no sense any more, and what makes many modules see a token that was not there
 // before. Open sessions are gone then. Verdicts as above.
 enum cmk_verdict p11_modules_restart(struct p11_modules *m, struct kp_outcome *o) must_use;
+// The same after a pause of P11_PAUSE_MS, for a second look at a token that did not seem to be
+// there. SoftHSM (2.6.1) empties the file of a token at each login and fills it a moment later: who
+// looks then sees no token. Two looks at once would both fall into that moment.
+#define P11_PAUSE_MS 80
+enum cmk_verdict p11_modules_restart_later(struct p11_modules *m, struct kp_outcome *o) must_use;
 void p11_modules_free(struct p11_modules *m);
 
 // "softhsm2, tpm2_pkcs11 (cannot be initialised: CKR_DEVICE_ERROR)", cut to size: which ones were

@@ -81,7 +81,9 @@ static enum cmk_verdict from_file(const char *path, struct p11_pin *out, struct 
 	autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
-			"PIN file %s: cannot be opened: %s", path, strerror(errno));
+			"PIN file %s: cannot be opened: %s; write the PIN into it (mode 600), or "
+			"correct pin-source in the key URL",
+			path, strerror(errno));
 	const char *why = unfit(&st);
 	if (why)
 		return unusable(path, why, o);
@@ -101,9 +103,7 @@ static enum cmk_verdict from_person(const char *text, struct p11_pin *out, struc
 	out->len = strlen(text);
 	if (out->len > P11_PIN_MAX)
 		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
-			"the PIN that was given is longer than %d bytes; mount again with the "
-			"right "
-			"one",
+			"the PIN that was given is longer than %d bytes; give the right one",
 			P11_PIN_MAX);
 	memcpy(out->text, text, out->len + 1);
 	return CMK_GRANTED;

@@ -120,20 +120,6 @@ static EVP_PKEY *import(const struct numbers *n)
 	return out;
 }
 
-static bool set_oaep(EVP_PKEY_CTX *ctx, const char *digest)
-{
-	OSSL_PARAM p[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_PAD_MODE,
-			(char *)(uintptr_t)OSSL_PKEY_RSA_PAD_MODE_OAEP, 0),
-		OSSL_PARAM_construct_utf8_string(
-			OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, (char *)(uintptr_t)digest, 0),
-		OSSL_PARAM_construct_utf8_string(
-			OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, (char *)(uintptr_t)digest, 0),
-		OSSL_PARAM_construct_end(),
-	};
-	return EVP_PKEY_CTX_set_params(ctx, p) > 0;
-}
-
 enum cmk_verdict p11_rsa_encrypt(struct p11_session *s, const struct p11_key *key,
 	const char *digest, const uint8_t *plain, size_t plain_len, uint8_t *out, size_t *len,
 	struct kp_outcome *o)
@@ -152,7 +138,7 @@ enum cmk_verdict p11_rsa_encrypt(struct p11_session *s, const struct p11_key *ke
 	scoped(kp_pkey_free) EVP_PKEY *pkey = import(&n);
 	scoped(kp_pctx_free) EVP_PKEY_CTX *ctx =
 		pkey ? EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL) : NULL;
-	if (!ctx || EVP_PKEY_encrypt_init(ctx) <= 0 || !set_oaep(ctx, digest) ||
+	if (!ctx || EVP_PKEY_encrypt_init(ctx) <= 0 || !kp_set_oaep(ctx, digest) ||
 		EVP_PKEY_encrypt(ctx, out, len, plain, plain_len) <= 0)
 		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
 			"%s: %s: OpenSSL cannot encrypt with its modulus and public exponent, or "

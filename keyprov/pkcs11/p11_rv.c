@@ -25,8 +25,7 @@ struct row {
 #define NOT_OURS "these bytes are not this key's work; restore the disk's header from a copy"
 #define NO_HANDLE \
 	"the token does not know a key that it found itself just now; look whether it was reset"
-#define BAD_PIN \
-	"the PIN is wrong; write the right one into the PIN file, or mount again and type it"
+#define BAD_PIN "the PIN is wrong; write the right one into the PIN file, or give it again"
 #define TEMPLATE \
 	"the token does not take an object with these attributes; look at what its policy permits"
 #define NO_THREADS "the module cannot work in a program with threads; install a newer one"
@@ -127,8 +126,9 @@ static const struct row rows[] = {
 	N(CKR_USER_ALREADY_LOGGED_IN),
 	U(CKR_USER_NOT_LOGGED_IN, LOST,
 		"the token has forgotten the login; look whether it was reset"),
-	D(CKR_USER_PIN_NOT_INITIALIZED, NONE, IDENTITY,
-		"the token has no user's PIN; have its security officer set one"),
+	// SoftHSM says it, too, while another process writes its token.
+	U(CKR_USER_PIN_NOT_INITIALIZED, LOST,
+		"the token has no user PIN; if that stays so, have its security officer set one"),
 	N(CKR_USER_TYPE_INVALID),
 	U(CKR_USER_ANOTHER_ALREADY_LOGGED_IN, NONE,
 		"somebody else is logged in to the token; ask again when that is over"),

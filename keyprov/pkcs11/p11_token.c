@@ -10,23 +10,35 @@
 
 #define SLOTS_MAX 4096 // of one module; more is taken for a mistake of the module's
 #define SLOTS_TRIES 8  // for slots that appear while they are counted
-#define LIST_TEXT 320
+#define LIST_TEXT 400
+#define NAME_TEXT 80
+#define LISTED 3      // tokens by name; of more, how many
+#define URL_SHOWN 255 // chars of a key URL in a sentence
+
+// Tokens on their way into a sentence.
+struct list {
+	char text[LIST_TEXT];
+	size_t count;
+};
 
 // What is seen on the way; the texts are for the sentence.
 struct search {
 	const struct p11_config *config;
+	bool several; // modules: each token's is told
 	struct p11_token *found;
-	size_t matches;
-	char matched[LIST_TEXT];  // with their modules, when there are several
-	char others[LIST_TEXT];	  // labels of those that do not match, or cannot be used
+	struct list matched;
+	struct list others;	  // those that do not match, or cannot be used
 	char nonsense[LIST_TEXT]; // what a module said that cannot be
 	CK_RV failed, lost;	  // the last answers that were errors
 };
 
-static void list_add(char list[LIST_TEXT], const char *item, const char *note)
+static const char *list_text(struct list *l)
 {
-	size_t used = strlen(list);
-	(void)snprintf(list + used, LIST_TEXT - used, "%s%s%s", used ? ", " : "", item, note);
+	size_t used = strlen(l->text);
+	if (l->count > LISTED)
+		(void)snprintf(
+			l->text + used, LIST_TEXT - used, " and %zu more", l->count - LISTED);
+	return l->count ? l->text : "none";
 }
 
 static void note_failure(struct search *s, CK_RV rv)
@@ -61,19 +73,37 @@ void p11_plain_text(const void *text, size_t len, char *out, size_t room)
 	out[n] = '\0';
 }
 
+// Up to the serial number, with the bracket left open.
+static void name_of(const CK_TOKEN_INFO *info, char out[NAME_TEXT])
+{
+	char label[sizeof(info->label) + 1], serial[sizeof(info->serialNumber) + 1];
+	p11_plain_text(
+		info->label, text_len(info->label, sizeof(info->label)), label, sizeof(label));
+	p11_plain_text(info->serialNumber, text_len(info->serialNumber, sizeof(info->serialNumber)),
+		serial, sizeof(serial));
+	(void)snprintf(out, NAME_TEXT, "token \"%s\" (serial %s", label, serial);
+}
+
 static void describe(const struct p11_module *m, struct p11_token *t)
 {
-	char label[sizeof(t->info.label) + 1], serial[sizeof(t->info.serialNumber) + 1];
-	p11_plain_text(t->info.label, text_len(t->info.label, sizeof(t->info.label)), label,
-		sizeof(label));
-	p11_plain_text(t->info.serialNumber,
-		text_len(t->info.serialNumber, sizeof(t->info.serialNumber)), serial,
-		sizeof(serial));
-	int len = snprintf(t->where, sizeof(t->where), "token \"%s\" (serial %s, module %s)", label,
-		serial, m->name);
+	char name[NAME_TEXT];
+	name_of(&t->info, name);
+	int len = snprintf(t->where, sizeof(t->where), "%s, module %s)", name, m->name);
 	// A module's name may be a long path, and stands last.
 	if (len >= (int)sizeof(t->where))
 		memcpy(t->where + sizeof(t->where) - 5, "...)", 5);
+}
+
+static void list_add(const struct search *s, struct list *l, const struct p11_module *m,
+	const CK_TOKEN_INFO *info, const char *note)
+{
+	char name[NAME_TEXT];
+	size_t used = strlen(l->text);
+	if (l->count++ >= LISTED)
+		return;
+	name_of(info, name);
+	(void)snprintf(l->text + used, LIST_TEXT - used, "%s%s%s%.32s%s)", used ? ", " : "", name,
+		s->several ? ", module " : "", s->several ? m->name : "", note);
 }
 
 static CK_RV too_many(struct search *s, const struct p11_module *m, CK_ULONG count)
@@ -133,42 +163,59 @@ static bool slot_matches(const struct p11_config *config, CK_FUNCTION_LIST *f, C
 	return p11_kit_uri_match_slot_info(config->uri, &info);
 }
 
+static CK_RV read_token(CK_FUNCTION_LIST *f, CK_SLOT_ID slot, CK_TOKEN_INFO *info)
+{
+	CK_RV rv = f->C_GetTokenInfo(slot, info);
+	PAD(info->label);
+	PAD(info->manufacturerID);
+	PAD(info->model);
+	PAD(info->serialNumber);
+	return rv;
+}
+
+// Of a slot that the URL does not mean, and only when no token was found: so that a person sees
+// what is there.
+static void look_beside(struct search *s, const struct p11_module *m, CK_SLOT_ID slot)
+{
+	CK_TOKEN_INFO info = {0};
+	char note[40];
+	if (slot_matches(s->config, m->f, slot) || read_token(m->f, slot, &info) != CKR_OK ||
+		!(info.flags & CKF_TOKEN_INITIALIZED))
+		return;
+	(void)snprintf(note, sizeof(note), ", slot-id %lu", slot);
+	list_add(s, &s->others, m, &info, note);
+}
+
 static void look_at_slot(struct search *s, const struct p11_module *m, CK_SLOT_ID slot)
 {
 	struct p11_token t = {.f = m->f, .slot = slot};
 	if (!slot_matches(s->config, m->f, slot))
 		return;
-	CK_RV rv = m->f->C_GetTokenInfo(slot, &t.info);
+	CK_RV rv = read_token(m->f, slot, &t.info);
 	if (rv != CKR_OK) {
 		note_failure(s, rv);
 		return;
 	}
-	PAD(t.info.label);
-	PAD(t.info.manufacturerID);
-	PAD(t.info.model);
-	PAD(t.info.serialNumber);
 	describe(m, &t);
 	bool matches = p11_kit_uri_match_token_info(s->config->uri, &t.info);
 	if (!(t.info.flags & CKF_TOKEN_INITIALIZED)) {
 		// Several modules offer an empty slot for a new token, whatever else is there.
 		if (matches && text_len(t.info.label, sizeof(t.info.label)))
-			list_add(s->others, t.where, " (not initialised)");
+			list_add(s, &s->others, m, &t.info, ", not initialised");
 		return;
 	}
-	if (!matches) {
-		list_add(s->others, t.where, "");
-		return;
-	}
-	list_add(s->matched, t.where, "");
-	if (!s->matches++)
+	list_add(s, matches ? &s->matched : &s->others, m, &t.info, "");
+	if (matches && s->matched.count == 1)
 		*s->found = t;
 }
 
-static void look_at_module(struct search *s, const struct p11_module *m)
+typedef void look_fn(struct search *s, const struct p11_module *m, CK_SLOT_ID slot);
+
+static void look_at_module(struct search *s, const struct p11_module *m, look_fn *look)
 {
 	autofree CK_SLOT_ID *slots = NULL;
 	CK_ULONG count = 0;
-	if (!module_matches(s->config, m->f))
+	if (!m->ready || !module_matches(s->config, m->f))
 		return;
 	CK_RV rv = list_slots(s, m, &slots, &count);
 	if (rv != CKR_OK) {
@@ -176,25 +223,29 @@ static void look_at_module(struct search *s, const struct p11_module *m)
 		return;
 	}
 	for (CK_ULONG i = 0; i < count; i++)
-		look_at_slot(s, m, slots[i]);
+		look(s, m, slots[i]);
 }
 
+// What to do stands before the lists: a long sentence is cut at its end.
 static enum cmk_verdict none_found(
-	const struct search *s, const struct p11_modules *modules, struct kp_outcome *o)
+	struct search *s, const struct p11_modules *modules, struct kp_outcome *o)
 {
-	char asked[LIST_TEXT], why[P11_RV_TEXT] = "";
+	char asked[200], why[P11_RV_TEXT] = "";
 	p11_modules_list(modules, asked, sizeof(asked));
+	for (size_t i = 0; i < modules->count; i++)
+		look_at_module(s, &modules->all[i], look_beside);
 	if (*s->nonsense)
 		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
-			"no token matches %s, but %s; it is faulty: install another version of it",
-			s->config->text, s->nonsense);
+			"no token matches %.*s, but %s; it is faulty: install another version of "
+			"it",
+			URL_SHOWN, s->config->text, s->nonsense);
 	if (s->failed != CKR_OK)
 		p11_rv_name(s->failed, why);
 	return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
-		"no token matches %s; modules asked: %s; other tokens there: %s%s%s; connect the "
-		"token, or correct the key URL",
-		s->config->text, asked, *s->others ? s->others : "none",
-		*why ? "; a slot answered " : "", why);
+		"no token matches %.*s; connect the token, or correct the key URL%s%s; other "
+		"tokens there: %s; modules asked: %s",
+		URL_SHOWN, s->config->text, *why ? "; a slot answered " : "", why,
+		list_text(&s->others), asked);
 }
 
 static CK_RV unseen(const struct search *s, const struct p11_modules *modules)
@@ -210,20 +261,18 @@ static CK_RV unseen(const struct search *s, const struct p11_modules *modules)
 enum cmk_verdict p11_token_find(const struct p11_config *config, const struct p11_modules *modules,
 	struct p11_token *out, CK_RV *lost, struct kp_outcome *o)
 {
-	struct search s = {.config = config, .found = out};
+	struct search s = {.config = config, .several = modules->count > 1, .found = out};
 	memset(out, 0, sizeof(*out));
 	for (size_t i = 0; i < modules->count; i++)
-		if (modules->all[i].ready)
-			look_at_module(&s, &modules->all[i]);
-	*lost = s.matches ? CKR_OK : s.lost;
+		look_at_module(&s, &modules->all[i], look_at_slot);
+	*lost = s.matched.count ? CKR_OK : s.lost;
 	out->unseen = unseen(&s, modules);
-	if (s.matches == 1)
+	if (s.matched.count == 1)
 		return CMK_GRANTED;
 	memset(out, 0, sizeof(*out));
-	if (!s.matches)
+	if (!s.matched.count)
 		return none_found(&s, modules, o);
 	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
-		"%zu tokens match %s: %s; add token= or serial= to the key URL, so that one is "
-		"meant",
-		s.matches, config->text, s.matched);
+		"%zu tokens match %.*s; add token= or serial= to it, so that one is meant: %s",
+		s.matched.count, URL_SHOWN, config->text, list_text(&s.matched));
 }

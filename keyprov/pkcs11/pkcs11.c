@@ -7,20 +7,16 @@
 #include "p11_session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MARGIN_MS 100 // that a second look may take longer than the first
-// Before the second look. SoftHSM (2.6.1) empties the file of a token at each login and fills it a
-// moment later: who looks then sees no token. Two looks at once would both fall into that moment.
-#define PAUSE_MS 80
 
-// In secret memory, for what it remembers of PINs.
 struct provider {
 	const struct cmk_host *host;
 	struct p11_config config;
 	struct p11_modules modules;
-	struct p11_pin_memory pin_memory;
+	struct p11_pin_memory *pin_memory; // secret memory
 	struct p11_last last;
 	bool loaded;
 };
@@ -39,13 +35,21 @@ struct question {
 	struct cmk_key_info *info;
 };
 
+// Of a version that a disk is bound to, or else of the key's name as somebody wrote it.
 static enum cmk_verdict gone(const struct p11_context *c, const struct question *q,
 	const struct p11_session *s, const struct p11_keys *keys, struct kp_outcome *o)
 {
-	const char *id = *q->version ? q->version : c->config->id;
+	const char *pinned = c->config->id;
+	if (!*q->version)
+		return kp_outcome_set(o, CMK_DENIED, CMK_REASON_DELETED,
+			"%s: no key matches%s%.*s; correct %s in the key URL, or make the key with "
+			"cmkdisk tokenkey new",
+			s->where, *pinned ? " id " : "", CMK_VERSION_MAX, pinned,
+			*pinned ? "object= or id=" : "object=");
 	return kp_outcome_set(o, CMK_DENIED, CMK_REASON_DELETED,
-		"%s: there is no such key%s%.*s (any more)%s; restore it from the token's backup",
-		s->where, *id ? " with id " : "", CMK_VERSION_MAX, id,
+		"%s: there is no such key with id %.*s (any more)%s; restore it from the token's "
+		"backup",
+		s->where, CMK_VERSION_MAX, q->version,
 		keys->other_type ? ", a key of another kind stands in its place" : "");
 }
 
@@ -55,23 +59,10 @@ static enum cmk_verdict no_key(const struct p11_context *c, const struct questio
 	enum cmk_verdict v = p11_session_sees_all(s, o);
 	if (v != CMK_GRANTED)
 		return v;
-	if (keys->untold)
-		return kp_outcome_set(o, CMK_UNREACHABLE, CMK_REASON_NONE,
-			"%s: a key is found that may be it, but the module does not tell its type, "
-			"id or label; look into the module's own log",
-			s->where);
+	v = p11_choose_unfit(keys, s->where, o);
 	// A version that was there once is gone, whatever has taken its place.
-	if (*q->version)
-		return gone(c, q, s, keys, o);
-	if (keys->without_id)
-		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
-			"%s: a key matches, but has no id (CKA_ID) of 1 to %d bytes; give it one",
-			s->where, P11_ID_MAX);
-	if (keys->other_type)
-		return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
-			"%s: a key matches, but it is neither RSA nor AES; make one with cmkdisk "
-			"tokenkey new",
-			s->where);
+	if (v == CMK_UNREACHABLE || (v == CMK_MISCONFIGURED && !*q->version))
+		return v;
 	return gone(c, q, s, keys, o);
 }
 
@@ -79,7 +70,7 @@ static enum cmk_verdict no_key(const struct p11_context *c, const struct questio
 static enum cmk_verdict look(
 	struct provider *p, const struct question *q, bool *again, struct kp_outcome *o)
 {
-	struct p11_context c = {p->host, &p->config, &p->modules, &p->pin_memory};
+	struct p11_context c = {p->host, &p->config, &p->modules, p->pin_memory};
 	struct p11_session s;
 	struct p11_keys keys;
 	keys.count = 0;
@@ -116,12 +107,6 @@ static enum cmk_verdict load(struct provider *p, struct kp_outcome *o)
 	return v;
 }
 
-static void pause_ms(uint32_t ms)
-{
-	const struct timespec t = {.tv_nsec = (long)ms * 1000000};
-	(void)nanosleep(&t, NULL);
-}
-
 static enum cmk_verdict ask(struct provider *p, const struct question *q, struct kp_outcome *o)
 {
 	const struct cmk_host *host = p->host;
@@ -133,12 +118,11 @@ static enum cmk_verdict ask(struct provider *p, const struct question *q, struct
 	if (!again)
 		return v;
 	uint32_t left = host->time_left(host);
-	const uint32_t spare = MARGIN_MS + PAUSE_MS;
+	const uint32_t spare = MARGIN_MS + P11_PAUSE_MS;
 	bool in_time = !host->cancelled(host) && left >= spare &&
 		       left - spare > (before > left ? before - left : 0);
 	if (in_time) {
-		pause_ms(PAUSE_MS);
-		v = p11_modules_restart(&p->modules, o);
+		v = p11_modules_restart_later(&p->modules, o);
 		return v == CMK_GRANTED ? look(p, q, &again, o) : v;
 	}
 	if (v == CMK_DENIED)
@@ -214,7 +198,8 @@ static void provider_free(struct provider *p)
 	if (p->loaded)
 		p11_modules_free(&p->modules);
 	p11_config_free(p->host, &p->config);
-	p->host->secret_free(p->host, p);
+	p->host->secret_free(p->host, p->pin_memory);
+	free(p);
 }
 
 // What earlier processes noted.
@@ -225,7 +210,7 @@ static void remember(struct provider *p, const struct cmk_key_ref *ref)
 		CMK_HAS(ref, struct cmk_key_ref, environment) ? ref->environment : NULL;
 	for (; line && *line; line++)
 		if (strncmp(*line, head, strlen(head)) == 0) {
-			p11_pin_remember(&p->pin_memory, *line + strlen(head));
+			p11_pin_remember(p->pin_memory, *line + strlen(head));
 			p11_last_remember(&p->last, &p->config, *line + strlen(head));
 		}
 }
@@ -234,12 +219,18 @@ static enum cmk_verdict pkcs11_open(
 	const struct cmk_host *host, const struct cmk_key_ref *ref, void **key)
 {
 	struct kp_outcome o = {0};
-	struct provider *p = host->secret_alloc(host, sizeof(*p));
+	struct provider *p = calloc(1, sizeof(*p));
 	if (!p) {
-		host->explain(host, CMK_REASON_NONE, "no locked memory to open the key");
+		host->explain(host, CMK_REASON_NONE, "no memory to open the key");
 		return CMK_UNREACHABLE;
 	}
 	p->host = host;
+	p->pin_memory = host->secret_alloc(host, sizeof(*p->pin_memory));
+	if (!p->pin_memory) {
+		host->explain(host, CMK_REASON_NONE, "no locked memory to open the key");
+		provider_free(p);
+		return CMK_UNREACHABLE;
+	}
 	enum cmk_verdict v = p11_config_read(host, ref, &p->config, &o);
 	if (v != CMK_GRANTED) {
 		host->explain(host, o.reason, "%s", o.err.text);

@@ -55,9 +55,6 @@ struct tool_url {
 // does not belong, before the '?', which is refused. Reads pin-source=fd:N.
 int tool_url_take(char *arg, struct tool_url *out, struct kp_err *err) must_use;
 void tool_url_free(struct tool_url *u);
-// Copies an attribute of the path; its length, 0 if the URL does not have it, is none, or has more
-// than there is room for.
-size_t tool_url_attribute(const char *key_url, CK_ATTRIBUTE_TYPE type, void *out, size_t room);
 
 struct tool_options {
 	unsigned given; // of enum tool_option

@@ -97,7 +97,7 @@ int tool_destroy_objects(struct tool *t, const struct p11_key *key, struct kp_er
 // Versions of one key have one label. A URL without object= matches whatever has the id.
 static int check_one_label(struct tool *t, const struct p11_keys *keys, struct kp_err *err)
 {
-	uint8_t label[2][LABEL_ROOM];
+	uint8_t label[2][LABEL_ROOM] = {{0}};
 	size_t len = 0;
 	for (size_t i = 0; i < keys->count; i++) {
 		CK_ATTRIBUTE a = {CKA_LABEL, label[i > 0], LABEL_ROOM};
@@ -107,10 +107,10 @@ static int check_one_label(struct tool *t, const struct p11_keys *keys, struct k
 		len = i ? len : a.ulValueLen;
 		if (a.ulValueLen == len && memcmp(label[0], label[i > 0], len) == 0)
 			continue;
-		char list[384];
+		char list[P11_KEYS_TEXT];
 		p11_keys_text(keys, list, sizeof(list));
 		return kp_fail(err, EINVAL,
-			"destroy: keys of several labels match %.200s: %s; name one with object=",
+			"destroy: keys of several labels match %.200s; name one with object=: %s",
 			t->config.text, list);
 	}
 	return 0;
@@ -169,11 +169,6 @@ int tool_destroy(const struct tool_options *o, struct kp_err *err)
 	if (!*o->version == !(o->given & OPT_ALL))
 		return kp_fail(err, EINVAL, "destroy: give --version V or --all, one of them");
 	int ret = tool_begin(o, &t, keys, err);
-	if (ret == 0 && (o->given & OPT_ALL) && !tool_attribute(&t, CKA_LABEL) &&
-		!tool_attribute(&t, CKA_ID))
-		return kp_fail(err, EINVAL,
-			"destroy: --all with a key URL that has neither object= nor id= would be "
-			"every key in the token; name the key");
 	ret = ret ? ret : check_one_label(&t, keys, err);
 	ret = ret ? ret : confirm(&t, o, keys, err);
 	for (size_t i = 0; ret == 0 && i < keys->count; i++) {

@@ -100,8 +100,10 @@ static CK_RV generate(struct tool *t, const struct tool_options *o, const uint8_
 	for (size_t i = 0; i < sizeof(rungs) / sizeof(*rungs); i++) {
 		rv = o->type == CKK_RSA ? generate_rsa(t, o, &rungs[i], id, id_len, made)
 					: generate_aes(t, o, &rungs[i], id, id_len, made);
-		// tpm2-pkcs11 has no better word for a template that it does not like.
-		if (!is_about_template(rv) && rv != CKR_GENERAL_ERROR && rv != CKR_FUNCTION_FAILED)
+		// tpm2-pkcs11 has no better word for a "may not sign" that it does not like; but it
+		// says the same when it is busy, and that must not cost the key its dates.
+		bool vague = rv == CKR_GENERAL_ERROR || rv == CKR_FUNCTION_FAILED;
+		if (!is_about_template(rv) && !(vague && rungs[i].no_signs))
 			break;
 	}
 	if (rv == CKR_OK)

@@ -4,6 +4,7 @@
 #include "tool.h"
 
 #include "kp_program.h"
+#include "p11_choose.h"
 
 #include <errno.h>
 #include <string.h>
@@ -99,8 +100,7 @@ static int check_dates(struct tool *t, const struct tool_options *o, bool dated,
 				      t->session.where, key->version)
 			    : ret;
 	}
-	(void)fprintf(stderr,
-		"note: %s keeps no dates of keys; the order of versions is told by their ids\n",
+	kp_program_note("%s keeps no dates of keys; the order of versions is told by their ids",
 		t->session.where);
 	return 0;
 }
@@ -158,13 +158,18 @@ static int choose(struct tool_options *o, struct kp_err *err)
 	return 0;
 }
 
-// The keys there are; none is no error.
-static int look(struct tool *t, struct p11_keys *keys, struct kp_err *err)
+// That nothing has this name yet; what has it might count as the newest version.
+static int check_free(struct tool *t, struct p11_keys *keys, struct kp_err *err)
 {
 	struct kp_outcome o = {0};
 	if (p11_keys_find(&t->context, &t->session, "", keys, &o))
 		return tool_outcome(&o, err);
-	return 0;
+	if (keys->count)
+		return kp_fail(err, EEXIST,
+			"%s: there is a key of this name already; choose another object=, or make "
+			"a newer version of it with cmkdisk tokenkey rotate",
+			t->session.where);
+	return p11_choose_unfit(keys, t->session.where, &o) ? tool_outcome(&o, err) : 0;
 }
 
 int tool_new(const struct tool_options *given, struct kp_err *err)
@@ -177,12 +182,7 @@ int tool_new(const struct tool_options *given, struct kp_err *err)
 	int ret = choose(&o, err);
 	ret = ret ? ret : tool_open(&o.url, true, &t, err);
 	ret = ret ? ret : check_label(&t, err);
-	ret = ret ? ret : look(&t, keys, err);
-	if (ret == 0 && (keys->count || keys->without_id || keys->other_type))
-		return kp_fail(err, EEXIST,
-			"%s: there is a key of this name already; choose another object=, or make "
-			"a newer version of it with cmkdisk tokenkey rotate",
-			t.session.where);
+	ret = ret ? ret : check_free(&t, keys, err);
 	return ret ? ret : make(&t, &o, keys, true, err);
 }
 

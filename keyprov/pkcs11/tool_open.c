@@ -10,8 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define ATTRIBUTE_MAX 1023 // bytes of a label or an id
-#define LOOKS 4		   // at a token that does not seem to be there
+#define LOOKS 4 // at a token that does not seem to be there
 
 // What the provider gets as its key set.
 static int settings(const struct tool_url *url, char **out)
@@ -150,12 +149,12 @@ int tool_keys(struct tool *t, const char *version, struct p11_keys *out, struct 
 // True also for what is no URL, which tool_open() says better.
 static bool names_key(const char *key_url)
 {
-	uint8_t value[ATTRIBUTE_MAX];
 	P11KitUri *uri = p11_kit_uri_new();
-	bool is_url = uri && p11_kit_uri_parse(key_url, P11_KIT_URI_FOR_ANY, uri) == P11_KIT_URI_OK;
+	bool names = !uri || p11_kit_uri_parse(key_url, P11_KIT_URI_FOR_ANY, uri) ||
+		     p11_kit_uri_get_attribute(uri, CKA_LABEL) ||
+		     p11_kit_uri_get_attribute(uri, CKA_ID);
 	p11_kit_uri_free(uri);
-	return !is_url || tool_url_attribute(key_url, CKA_LABEL, value, sizeof(value)) ||
-	       tool_url_attribute(key_url, CKA_ID, value, sizeof(value));
+	return names;
 }
 
 int tool_begin(
@@ -203,7 +202,7 @@ int tool_failed(struct tool *t, CK_RV rv, const char *call, struct kp_err *err)
 const CK_ATTRIBUTE *tool_attribute(const struct tool *t, CK_ATTRIBUTE_TYPE type)
 {
 	const CK_ATTRIBUTE *a = p11_kit_uri_get_attribute(t->config.uri, type);
-	return a && a->pValue && a->ulValueLen > 0 && a->ulValueLen <= ATTRIBUTE_MAX ? a : NULL;
+	return a && a->pValue && a->ulValueLen > 0 && a->ulValueLen < 1024 ? a : NULL;
 }
 
 void tool_put(struct tool_template *t, CK_ATTRIBUTE_TYPE type, const void *value, size_t len)

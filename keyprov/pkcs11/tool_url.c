@@ -14,21 +14,6 @@
 #define VARIABLE_LEN (sizeof(VARIABLE) - 1)
 #define PIN_ROOM (VARIABLE_LEN + P11_PIN_MAX + 2)
 
-size_t tool_url_attribute(const char *key_url, CK_ATTRIBUTE_TYPE type, void *out, size_t room)
-{
-	size_t len = 0;
-	P11KitUri *uri = p11_kit_uri_new();
-	if (uri && p11_kit_uri_parse(key_url, P11_KIT_URI_FOR_ANY, uri) == P11_KIT_URI_OK) {
-		const CK_ATTRIBUTE *a = p11_kit_uri_get_attribute(uri, type);
-		if (a && a->pValue && a->ulValueLen <= room) {
-			memcpy(out, a->pValue, a->ulValueLen);
-			len = a->ulValueLen;
-		}
-	}
-	p11_kit_uri_free(uri);
-	return len;
-}
-
 void tool_url_free(struct tool_url *u)
 {
 	free(u->key);
@@ -90,8 +75,9 @@ static int take_pin_value(char *value, size_t len, struct tool_url *u, struct kp
 	explicit_bzero(value, len);
 	if (ret)
 		return ret;
-	kp_program_warn("the PIN in the argument list can be read by everybody on this host; put it "
-			"in a file and say pin-source=file:/path");
+	kp_program_warn(
+		"the PIN in the argument list can be read by everybody on this host; put it "
+		"in a file and say pin-source=file:/path");
 	return 0;
 }
 
@@ -124,6 +110,10 @@ static int read_pin(int fd, struct tool_url *u, struct kp_err *err)
 static int take_descriptor(const char *value, size_t len, struct tool_url *u, struct kp_err *err)
 {
 	char text[16], *end;
+	if (*value == '|' || (len > 2 && strncasecmp(value, "%7c", 3) == 0))
+		return kp_fail(err, EINVAL,
+			"--key: pin-source: a program is never run for a PIN; expected file:/PATH, "
+			"or fd:N and the program at the other end");
 	if (decode(value, len, text, sizeof(text) - 1) || strncmp(text, "fd:", 3) != 0)
 		return 0;
 	errno = 0;

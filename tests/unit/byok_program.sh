@@ -58,7 +58,7 @@ open("second", "wb").write(data[384:])' "$1" || return 1
 # that, and is whole.
 expect 0 "disk.byok" -- --kek bare.json --key "$(url rsa)" --out disk.byok
 # SoftHSM 2.6 pads to whole 8 bytes before it wraps, which is told beforehand.
-grep -q '^note: .*pads with zeros' err || fail "no note: $(cat err)"
+grep -q '^cmkdisk-byok: note: .*pads with zeros' err || fail "no note: $(cat err)"
 same "mode" "$(stat -c %a disk.byok)" 600
 # Whoever has the other half of it gets the key: it can be compared.
 sum=$(openssl pkey -pubin -in kek.pub -outform DER | sha256sum)
@@ -120,11 +120,17 @@ warned() { # TEXT ARGS: done, with this warning
 	local text=$1
 	shift
 	setsid -w "$prog" "$@" >out 2>err </dev/null || fail "$*: $(cat err)"
-	grep -q "^warning: .*$text" err || fail "$*: no warning '$text': $(cat err)"
+	grep -q "^cmkdisk-byok: warning: .*$text" err || fail "$*: no warning '$text': $(cat err)"
+	grep -q '^Blob  ' out || fail "$*: not told where the blob is: $(cat out)"
+	grep -q 'Next step' out && fail "$*: a next step that no vault lets through: $(cat out)"
 }
 warned "names no key exchange key" --kek kek.pub --key "$(url aes)" --out unnamed.byok
 warned "may do more than import" --kek many.json --key "$(url aes)" --out many.byok
-expect 0 -- --kek kek.pub --kid "$KID" --key "$(url aes)" --out named.byok
+# One sentence: a warning is moot where nothing is made.
+expect 77 "not to be exported" -- --kek kek.pub --key "$(url kept)" --out kept.byok
+expect 77 "not to be exported" -- --kek many.json --key "$(url kept)" --out kept.byok
+expect 73 "--force" -- --kek kek.pub --key "$(url aes)" --out unnamed.byok
+expect 0 "Next step" -- --kek kek.pub --kid "$KID" --key "$(url aes)" --out named.byok
 unwrap named.byok again.key || fail "named.byok"
 cmp -s aes.key again.key || fail "another key"
 expect 64 "with its version" -- --kek kek.pub --kid https://contoso.vault.azure.net/keys/kek --key "$(url aes)" --out x.byok
@@ -141,7 +147,14 @@ setsid -w "$prog" --kek <(cat kek.pub) --kid "$KID" --key "$(url aes)" --out pip
 	fail "a pipe is not taken: $(cat err)"
 grep -q "^SHA-256     ${sum%% *}\$" out || fail "not the fingerprint of the PEM: $(cat out)"
 expect 65 "neither" -- --kek plain --key "$(url aes)" --out x.byok
-expect 65 "neither" -- --kek kek.pem --key "$(url aes)" --out x.byok
+expect 65 "holds a private key" -- --kek kek.pem --key "$(url aes)" --out x.byok
+openssl pkey -in kek.pem -aes256 -passout pass:x -out locked.pem
+expect 65 "holds a private key" -- --kek locked.pem --key "$(url aes)" --out x.byok
+python3 -c 'import json; d = json.load(open("bare.json")); json.dump(dict(d, d="AQAB"), open("private.json", "w"))'
+expect 65 "give the public half" -- --kek private.json --key "$(url aes)" --out x.byok
+# What the Azure CLI prints of a public key has all members, of which it knows nothing.
+python3 -c 'import json; d = json.load(open("bare.json")); json.dump(dict(d, d=None), open("nulls.json", "w"))'
+expect 0 -- --kek nulls.json --key "$(url aes)" --out nulls.byok
 echo '{"key":{"kty":"EC","x":"AAAA"}}' >ec.json
 expect 65 "no RSA key" -- --kek ec.json --key "$(url aes)" --out x.byok
 echo '{' >broken.json

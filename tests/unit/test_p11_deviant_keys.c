@@ -31,20 +31,26 @@ static CK_FUNCTION_LIST *load(const struct deviant_rig *r)
 	return f;
 }
 
-static CK_SLOT_ID first_slot(CK_FUNCTION_LIST *f)
+static CK_SLOT_ID token_slot(CK_FUNCTION_LIST *f)
 {
 	CK_SLOT_ID slots[8];
 	CK_ULONG n = 8;
 	assert_int_equal(f->C_GetSlotList(CK_TRUE, slots, &n), CKR_OK);
-	assert_true(n > 0);
-	return slots[0];
+	for (CK_ULONG i = 0; i < n; i++) {
+		CK_TOKEN_INFO token;
+		assert_int_equal(f->C_GetTokenInfo(slots[i], &token), CKR_OK);
+		if (token.flags & CKF_TOKEN_INITIALIZED)
+			return slots[i];
+	}
+	fail_msg("no token in %lu slots", n);
+	return 0;
 }
 
 static CK_SESSION_HANDLE session(CK_FUNCTION_LIST *f)
 {
 	CK_SESSION_HANDLE s;
 	assert_int_equal(
-		f->C_OpenSession(first_slot(f), CKF_SERIAL_SESSION, NULL, NULL, &s), CKR_OK);
+		f->C_OpenSession(token_slot(f), CKF_SERIAL_SESSION, NULL, NULL, &s), CKR_OK);
 	assert_int_equal(f->C_Login(s, CKU_USER, (CK_UTF8CHAR *)P11_RIG_PIN, 4), CKR_OK);
 	return s;
 }
@@ -69,7 +75,7 @@ static void an_old_handle_is_another_key_and_an_old_slot_is_gone(void **state)
 	rig_order(r, "handles=stale\nslots=move\n");
 	CK_FUNCTION_LIST *f = load(r);
 	assert_int_equal(f->C_Initialize(&args), CKR_OK);
-	CK_SLOT_ID old_slot = first_slot(f);
+	CK_SLOT_ID old_slot = token_slot(f);
 	CK_SESSION_HANDLE s = session(f);
 	assert_int_equal(f->C_FindObjectsInit(s, like, 2), CKR_OK);
 	assert_int_equal(f->C_FindObjects(s, &h, 1, &n), CKR_OK);
@@ -84,7 +90,7 @@ static void an_old_handle_is_another_key_and_an_old_slot_is_gone(void **state)
 	assert_int_equal(rig_logged(r, 0, " handles ! stale\n"), 1);
 	assert_int_equal(f->C_Finalize(NULL), CKR_OK);
 	assert_int_equal(f->C_Initialize(&args), CKR_OK);
-	assert_int_not_equal(first_slot(f), old_slot);
+	assert_int_not_equal(token_slot(f), old_slot);
 	assert_int_equal(f->C_OpenSession(old_slot, CKF_SERIAL_SESSION, NULL, NULL, &s),
 		CKR_SLOT_ID_INVALID);
 	assert_int_equal(rig_logged(r, 0, " slots ! move\n"), 1);

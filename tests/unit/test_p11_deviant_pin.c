@@ -271,6 +271,34 @@ static void an_answer_beside_the_point_is_shown_twice_at_most(void **state)
 	}
 }
 
+// SoftHSM says CKR_GENERAL_ERROR for a moment while another process writes its token.
+static void a_pin_that_was_good_is_shown_again_in_the_same_question(void **state)
+{
+	const struct deviant_rig *r = *state;
+	static const char *const orders[] = {
+		"C_Login=rv:5 times=1", "C_Login=rv:6 times=1", "C_Login=rv:0x102 times=1"};
+	struct cmk_wrapped w;
+	struct agent_answer answer;
+	make(r, &w);
+	struct agent *a = rig_start(r, RIG_KEY, LONG_MS);
+	for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++) {
+		rig_order(r, orders[i]);
+		bool granted = rig_ask(a, &w, &answer);
+		assert_int_equal(rig_logged(r, 0, " C_Login ! rv\n"), 1);
+		if (!granted)
+			fail_msg("%s: %s", orders[i], answer.sentence);
+		assert_int_equal(rig_logged(r, 0, " C_Login = "), 2);
+	}
+	// Once more within one question, and not for ever.
+	rig_order(r, "C_Login=rv:5");
+	assert_false(rig_ask(a, &w, &answer));
+	assert_int_equal(answer.verdict, CMK_UNREACHABLE);
+	assert_int_equal(rig_logged(r, 0, " C_Login = "), 2);
+	rig_order(r, "");
+	assert_true(rig_ask(a, &w, &answer));
+	agent_free(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, ours_again, ours_again)
 
 int main(void)
@@ -285,6 +313,7 @@ int main(void)
 		T(agents_that_run_side_by_side_show_it_once_together),
 		T(a_module_that_dies_of_it_is_not_shown_it_again),
 		T(an_answer_beside_the_point_is_shown_twice_at_most),
+		T(a_pin_that_was_good_is_shown_again_in_the_same_question),
 	};
 	return cmocka_run_group_tests(tests, deviant_rig_setup, deviant_rig_teardown);
 }

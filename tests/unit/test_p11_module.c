@@ -197,7 +197,7 @@ static void what_is_no_module_is_refused(void **state)
 {
 	struct p11_world *w = *state;
 	char path[160];
-	require_refused(w, "/nonexistent/module.so", "No such file");
+	require_refused(w, "/nonexistent/module.so", "install the HSM's PKCS#11 module");
 	require_refused(w, "module.so", "absolute");
 	require_refused(w, "", "absolute");
 	write_file(path, sizeof(path), "text.so", "no module\n");

@@ -137,7 +137,7 @@ static void what_a_token_does_not_take_is_left_out(void **state)
 		{CKA_SIGN, CKR_TEMPLATE_INCONSISTENT, true, true},
 		{CKA_WRAP, CKR_ATTRIBUTE_TYPE_INVALID, true, false},
 		{CKA_START_DATE, CKR_ATTRIBUTE_TYPE_INVALID, false, true},
-		{CKA_START_DATE, CKR_FUNCTION_FAILED, false, true},
+		{CKA_SIGN, CKR_FUNCTION_FAILED, true, true},
 	};
 	(void)state;
 	CK_SESSION_HANDLE s = p11_rig_session(&p11_world.rig, "bank");
@@ -154,6 +154,22 @@ static void what_a_token_does_not_take_is_left_out(void **state)
 		// SoftHSM says yes for what nobody mentioned; only what was asked for is sure.
 		assert_true(!cases[i].unwrap || g.key.unwrap);
 		p11_rig_destroy(&p11_world.rig, s, "disk");
+	}
+}
+
+// A TPM that is busy says what it says of a template that it does not like.
+static void a_token_that_is_busy_costs_no_dates(void **state)
+{
+	static const CK_RV says[] = {CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED};
+	static const CK_ATTRIBUTE_TYPE hates[] = {CKA_START_DATE, CKA_UNWRAP, CKA_TOKEN};
+	(void)state;
+	for (size_t i = 0; i < sizeof(hates) / sizeof(*hates); i++) {
+		g.says = says[i % 2];
+		g.hates = hates[i];
+		g.tries = 0;
+		assert_int_equal(make(), -EHOSTUNREACH);
+		assert_int_equal(g.tries, 2);
+		assert_int_equal(objects(), 0);
 	}
 }
 
@@ -221,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(all_of_it_is_asked_for_first),
 		T(what_a_token_does_not_take_is_left_out),
+		T(a_token_that_is_busy_costs_no_dates),
 		T(dates_that_are_forgotten_are_noticed),
 		T(what_is_needed_is_never_left_out),
 		T(what_is_less_protected_than_asked_for_is_not_kept),

@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The program cmkdisk-tokenkey as `cmkdisk tokenkey`: every verb against SoftHSM, beside stock
-# programs, and every way for a PIN to get there. Usage: tokenkey_program.sh PROGRAM
+# programs, and every way for a PIN to get there. Usage: tokenkey_program.sh PROGRAM MODULE, a module
+# around SoftHSM that misbehaves on request (tests/helpers/deviant_pkcs11.c).
 # shellcheck source-path=SCRIPTDIR source=tokenkey_rig.sh disable=SC2030,SC2031
 . "${0%/*}/tokenkey_rig.sh"
+deviant=$2
 
 # The checks can fail.
 [ "$(failed=0; expect 1 -- --help 2>/dev/null; echo $failed)" = 1 ] || fail "expect cannot fail"
@@ -26,7 +28,7 @@ done
 today=$(date -u +%F)
 same "starts today" "$(json disk 'd["versions"][0]["starts"]')" "$today"
 same "no end" "$(json disk 'd["versions"][0]["ends"]')" None
-expect 73 "rotate" -- new --key "$K"
+expect 73 "tokenkey rotate" -- new --key "$K"
 same "still one" "$(json disk 'len(d["versions"])')" 1
 expect 0 -- new --key "$(url aes)" --type aes --exportable
 objects aes >seen
@@ -47,6 +49,14 @@ same "nothing was made" "$(objects typed)" ""
 expect 0 -- new --key "$T=secret-key?$Q" --bits 256
 same "an AES key" "$(json typed 'd["versions"][0]["type"], len(d["versions"])')" "('AES', 1)"
 expect 0 -- new --key "pkcs11:token=bank;object=typed2;type=private?$Q" --bits 2048 --type rsa
+
+# A last day that is past makes nothing, whatever the first; today is not past.
+yesterday=$(date -u -d yesterday +%F)
+expect 64 "--ends 2020-01-01: that day is past" -- new --key "$(url past)" --ends 2020-01-01
+expect 64 "that day is past" -- new --key "$(url past)" --starts 2019-01-01 --ends "$yesterday"
+expect 64 "that day is past" -- rotate --key "$K" --ends "$yesterday"
+same "nothing was made" "$(objects past)$(json disk 'len(d["versions"])')" 1
+expect 0 -- new --key "$(url brief)" --ends "$(date -u +%F)" --bits 2048
 
 # rotate
 expect 0 -- rotate --key "$K"
@@ -72,6 +82,20 @@ same "none of them has started" "$(json made 'd["versions"][1]["version"] == d["
 p11 --login --pin 1234 --keypairgen --key-type rsa:2048 --label foreign --id 01 >/dev/null 2>&1 || fail "pkcs11-tool"
 p11 --login --pin 1234 --keypairgen --key-type rsa:2048 --label foreign --id 02 >/dev/null 2>&1 || fail "pkcs11-tool"
 expect 0 "No newest: " -- show --key "$(url foreign)"
+# Those of another kind, or without an id: every verb says so, and none calls for another that would
+# say no as well.
+p11 --login --pin 1234 --keypairgen --key-type EC:prime256v1 --label curve --id 0c >/dev/null 2>&1 || fail "pkcs11-tool"
+p11 --login --pin 1234 --keypairgen --key-type rsa:2048 --label blank >/dev/null 2>&1 || fail "pkcs11-tool"
+for odd in "curve another kind" "blank no id (CKA_ID)"; do
+	K=$(url "${odd%% *}")
+	for verb in "new --bits 2048" show rotate "dates --starts 2030-01-01" disable enable "destroy --all --yes"; do
+		# shellcheck disable=SC2086 # words
+		expect 78 "${odd#* }" -- $verb --key "$K"
+	done
+	[ "$(objects "${odd%% *}" | grep -c 'Key Object')" = 2 ] || fail "${odd%% *} is not what it was: $(objects "${odd%% *}")"
+done
+expect 78 "another kind" -- show --key "pkcs11:token=bank;id=%0C?$Q"
+K=$(url disk)
 same "no order" "$(json foreign 'd["newest"], len(d["versions"])')" "(None, 2)"
 expect 78 "newer than version 0" -- rotate --key "$(url foreign)"
 expect 64 "say with --version" -- dates --key "$(url foreign)" --starts 2020-01-01
@@ -104,13 +128,23 @@ same "both are off" "$(json disk '[(v["decrypt"], v["unwrap"]) for v in d["versi
 expect 0 -- disable --key "$K"
 expect 0 -- enable --key "$K" --version "$first"
 unseal || fail "an enabled key does not decrypt"
+# What a shell leaves of an unquoted URL is no key: nothing is changed, nor is a PIN asked for.
+before=$(p11 --login --pin 1234 --list-objects 2>/dev/null)
+for verb in disable enable "dates --starts 2024-01-01" "destroy --all --yes"; do
+	for token in "pkcs11:token=bank?$Q" pkcs11:token=bank pkcs11:; do
+		# shellcheck disable=SC2086 # words
+		expect 64 "every key" -- $verb --key "$token"
+		grep -q PIN err && fail "$verb asks for a PIN first: $(cat err)"
+	done
+done
+same "nothing was changed" "$(p11 --login --pin 1234 --list-objects 2>/dev/null)" "$before"
+unseal || fail "a key was disabled"
 same "one is on" "$(json disk '[v["decrypt"] for v in d["versions"]]')" "[True, False]"
 
 # destroy
 expect 64 "one of them" -- destroy --key "$K" --yes
 expect 64 "one of them" -- destroy --key "$K" --all --version "$first" --yes
 expect 64 "--yes" -- destroy --key "$K" --version "$first"
-expect 64 "every key" -- destroy --key "pkcs11:token=bank?$Q" --all --yes
 same "none is gone" "$(objects disk | grep -c 'Key Object')" 4
 # One id, two labels: which of them is meant must be said.
 p11 --login --pin 1234 --keypairgen --key-type rsa:2048 --label twin --id "$first" >/dev/null 2>&1 || fail "pkcs11-tool"
@@ -159,7 +193,11 @@ expect 64 "fd:8" -- show --key "pkcs11:token=bank;object=made?$M&pin-source=fd:8
 expect 64 "holds no PIN" -- show --key "pkcs11:token=bank;object=made?$M&pin-source=fd:7" 7</dev/null
 expect 64 "two PINs" -- show --key "pkcs11:token=bank;object=made?$M&pin-source=fd:7&pin-value=1" 7<pin
 "$prog" show --key "pkcs11:token=bank;object=made?pin-value=%31234&$M" >out 2>err || fail "pin-value: $(cat err)"
-grep -q "can be read by everybody" err || fail "no warning: $(cat err)"
+grep -q "^cmkdisk-tokenkey: warning: .*can be read by everybody" err || fail "no warning: $(cat err)"
+expect 64 "a program is never run for a PIN" -- show --key "pkcs11:token=bank;object=made?$M&pin-source=|cat"
+expect 64 "a program is never run for a PIN" -- show --key "pkcs11:token=bank;object=made?$M&pin-source=%7Ccat"
+expect 78 "key URL, behind the '?'" -- show --key "pkcs11:token=bank;object=made?module-path=none.so&pin-source=file:$dir/pin"
+expect 78 "install the HSM's PKCS#11 module" -- show --key "pkcs11:token=bank;object=made?module-path=/none.so&pin-source=file:$dir/pin"
 echo 9999 >wrong
 chmod 600 wrong
 expect 77 -- show --key "pkcs11:token=bank;object=made?$M&pin-source=/$PWD/wrong"
@@ -184,6 +222,25 @@ expect 0 -- --help
 for verb in new rotate show dates enable disable destroy; do
 	grep -q "^  $verb  " out || fail "--help does not explain $verb"
 done
+# SoftHSM hides a token for a moment when another process logs in: it is looked for again.
+for blink in 120 3000; do
+	cp "$deviant" deviant.so
+	echo "C_GetSlotList=blink:$blink" >control
+	DEVIANT_CONTROL=$PWD/control "$prog" show --key "pkcs11:token=bank;object=aes?module-path=$PWD/deviant.so&pin-source=file:$dir/pin" \
+		>out 2>err
+	same "a token that is gone for $blink ms" $? $((blink > 1000 ? 69 : 0))
+done
+# Of many tokens only a few are listed, after what to do.
+for _ in 1 2 3 4 5; do
+	softhsm2-util --init-token --free --label five --pin 1234 --so-pin 87654321 >/dev/null
+done
+for i in 6 5 4 3 2 1; do
+	p11 --login --pin 1234 --keygen --key-type AES:32 --label six --id "0123456789abcdef0123456789abcd0$i" >/dev/null 2>&1
+done
+expect 0 "or name one with id= in the key URL: key " -- show --key "$(url six)"
+grep -q 'No newest: .*cd01) without a start date, .*cd02) .* and [1-9] more$' out || fail "six keys: $(cat out)"
+expect 78 "add token= or serial= to it" -- show --key "pkcs11:token=five;object=aes?$Q"
+grep -q ') and 2 more$' err || fail "five tokens: $(cat err)"
 "$prog" show --key "$(url aes)" >/dev/full 2>err && fail "a full standard output is no success"
 
 exit $failed

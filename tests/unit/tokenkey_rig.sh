@@ -57,7 +57,7 @@ json() {
 }
 
 # expect STATUS [TEXT] -- ARGS: the exit code, TEXT in the output, one sentence on stderr if it fails
-# and nothing but notes if it does not. Without a terminal.
+# and nothing but notes if it does not; each with the program's name. Without a terminal.
 expect() {
 	local status=$1 text="" got
 	shift
@@ -73,8 +73,9 @@ expect() {
 		fail "$*: no '$text' in: $(cat out err)"
 	fi
 	if [ "$status" = 0 ]; then
-		grep -qv '^note: ' err && fail "$*: succeeded but complained: $(cat err)"
+		grep -qv "^${prog##*/}: note: " err && fail "$*: succeeded but complained: $(cat err)"
 	else
-		[ "$(grep -cv '^note: ' err)" = 1 ] || fail "$*: not one sentence: $(cat err)"
+		[ "$(grep -cv "^${prog##*/}: note: " err)" = 1 ] || fail "$*: not one sentence: $(cat err)"
 	fi
+	grep -qv "^${prog##*/}: " err && fail "$*: it does not say who speaks: $(cat err)"
 }
