@@ -68,7 +68,7 @@ def lines(a, found):
     sizes += [f"| {name} | " + " | ".join(f"{k['rssKib'] / 1024:.2f} ({k['descriptors']})" for k in f["at"]) + " |"
               for name, f in found.items()]
     return [f"Against SoftHSM through a key agent, {a.checks:,} checks of each key (two questions each), one after the",
-            "other. The agent's process is ended after 4,096 questions, and another one goes on.", "",
+            "other, by one process of the agent's (a mount renews it after 4,096 questions).", "",
             *times, *sizes]
 
 
