@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A program of a provider's (cmkdisk-keyfile, cmkdisk-tokenkey): the host of the provider's own
-// code, as the key agent is of a plug-in, and what every such program says and reads in one way.
+// A program of a provider's (cmkdisk-keyfile, cmkdisk-tokenkey, cmkdisk-vault): the host of the
+// provider's own code, as the key agent is of a plug-in, and what every such program says and reads
+// in one way.
 #ifndef CMK_KP_PROGRAM_H
 #define CMK_KP_PROGRAM_H
 

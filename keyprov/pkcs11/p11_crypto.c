@@ -247,8 +247,7 @@ static enum cmk_verdict try_all(struct p11_use *u, const uint8_t *plain, size_t 
 	p11_key_text(u->key, text);
 	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 		"%s: alg %s of the key set's cmkdisk.pkcs11 does not wrap %zu bytes with %s of "
-		"type "
-		"%s",
+		"type %s",
 		u->s->where, wanted, plain_len, text, u->key->type == CKK_RSA ? "RSA" : "AES");
 }
 

@@ -154,8 +154,7 @@ static enum cmk_verdict none_registered(
 			"token, or name its file with module-path in the key URL");
 	return kp_outcome_set(o, CMK_MISCONFIGURED, CMK_REASON_NONE,
 		"no PKCS#11 module \"%.64s\" is registered with p11-kit; correct module-name in "
-		"the "
-		"key URL, or register it (see pkcs11.conf(5)); registered are: %s",
+		"the key URL, or register it (see pkcs11.conf(5)); registered are: %s",
 		module_name, *names ? names : "none");
 }
 

@@ -2,6 +2,8 @@
 // cmkdisk-vault: the table of verbs, the usage text, the exit statuses. See cmkdisk-vault(1).
 #include "app.h"
 
+#include "kp_program.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -58,46 +60,6 @@ static void help(const struct app_verb *verb)
 	(void)puts("");
 }
 
-// The same statuses as the rest of cmkdisk; see cmkdisk(1).
-static int exit_status(int ret)
-{
-	static const struct {
-		int errnum, status;
-	} table[] = {
-		{0, EX_OK},
-		{EINVAL, EX_USAGE},
-		{ENAMETOOLONG, EX_USAGE},
-		{EBADMSG, EX_DATAERR},
-		{EFBIG, EX_DATAERR},
-		{ENOENT, EX_NOINPUT},
-		{ENOTDIR, EX_NOINPUT},
-		{ENOMEM, EX_OSERR},
-		{EMFILE, EX_OSERR},
-		{EEXIST, EX_CANTCREAT},
-		{EIO, EX_IOERR},
-		{ENOSPC, EX_IOERR},
-		{ECONNREFUSED, EX_UNAVAILABLE},
-		{EADDRINUSE, EX_TEMPFAIL},
-		{EBUSY, EX_TEMPFAIL},
-		{EACCES, EX_NOPERM},
-		{EPERM, EX_NOPERM},
-		{EROFS, EX_NOPERM},
-	};
-	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
-		if (table[i].errnum == -ret)
-			return table[i].status;
-	return EX_SOFTWARE;
-}
-
-// What comes from outside sends no control character to the terminal.
-static void complain(struct kp_err *err)
-{
-	for (char *p = err->text; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = ' ';
-	(void)fprintf(stderr, "cmkdisk-vault: %s\n", err->text);
-}
-
 int main(int argc, char **argv)
 {
 	struct kp_err err = {""};
@@ -125,9 +87,5 @@ int main(int argc, char **argv)
 		return EX_OK;
 	}
 	ret = ret ? ret : verb->run(&o, &err);
-	if (ret == 0 && (fflush(stdout) != 0 || ferror(stdout)))
-		ret = kp_fail(&err, EIO, "cannot write to standard output: %s", strerror(errno));
-	if (ret)
-		complain(&err);
-	return exit_status(ret);
+	return kp_program_end(ret, &err);
 }
