@@ -133,7 +133,7 @@ wait_state() {
 		[[ $now =~ ^($want)$ ]] && return 0
 		sleep 0.05
 	done
-	fail "waited $seconds s for the state $want${name:+ of $name}; it is '$now'"
+	fail "waited $seconds s for the state $want${name:+ of $name}; it is '$now': $(cmkdisk status "$MNT" 2>&1)"
 }
 
 # expect_fail STATUS REGEX CMD...: CMD must exit with STATUS and say what REGEX (grep -E) finds.
