@@ -36,7 +36,12 @@ int peer_start(struct peer *p, const char *program, bool quiet, struct errmsg *e
 	if (!path)
 		return errmsg_set(err, ENOMEM, "out of memory");
 	char *argv[] = {path, fd_option, fd_text, NULL};
-	int r = child_start(argv, theirs, -1, quiet, &p->child, err);
+	int r = child_start(&(struct child_spec){.argv = argv,
+				    .in = CHILD_NULL,
+				    .out = CHILD_NULL,
+				    .err = quiet ? CHILD_NULL : CHILD_OURS,
+				    .line = theirs},
+		&p->child, err);
 	if (r)
 		return r;
 	p->sock = TAKE_FD(ours);

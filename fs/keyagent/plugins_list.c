@@ -81,7 +81,10 @@ static int describe_one(const char *program, struct plugin_row *row, struct errm
 	char option[] = "--describe";
 	char *argv[] = {path, option, row->path, NULL};
 	struct child c = CHILD_NONE;
-	r = child_start(argv, -1, to, false, &c, err);
+	r = child_start(
+		&(struct child_spec){
+			.argv = argv, .in = CHILD_NULL, .out = to, .err = CHILD_OURS, .line = -1},
+		&c, err);
 	if (r)
 		return r;
 	(void)close(TAKE_FD(to));

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Child processes that inherit nothing of ours but what is named here, and that are always reaped.
-// Private to this folder.
 #ifndef CMK_CHILD_H
 #define CMK_CHILD_H
 
@@ -20,13 +19,21 @@ struct child {
 };
 #define CHILD_NONE ((struct child){.pid = 0, .pidfd = -1})
 
-// Starts argv[0] (an absolute path) without copying our memory, as the leader of a session of its
-// own: no terminal signal reaches it. Its environment is the short list in child.c, stdin
-// /dev/null, stderr ours (quiet: /dev/null), stdout the descriptor out (-1: /dev/null),
-// CHILD_LINE_FD the descriptor line (-1: closed), nothing else. Signals are at their defaults and
-// unblocked.
-int child_start(char *const argv[], int line, int out, bool quiet, struct child *c,
-	struct errmsg *err) must_use;
+#define CHILD_NULL (-1) // /dev/null
+#define CHILD_OURS (-2) // what we have ourselves
+
+struct child_spec {
+	char *const *argv;	  // argv[0] is an absolute path; ends in NULL
+	char *const *environment; // "NAME=value" beside the short list in child.c, which they
+				  // win over; ends in NULL, or NULL none
+	int in, out, err;	  // a descriptor above 2, CHILD_NULL or CHILD_OURS
+	int line;		  // a descriptor that becomes CHILD_LINE_FD; -1 none
+};
+
+// Starts argv[0] without copying our memory, as the leader of a session of its own: no terminal
+// signal reaches it. Its working directory is /, its descriptors are those named and nothing else.
+// Signals are at their defaults and unblocked. Failure: -errno with "cannot start PROGRAM: why".
+int child_start(const struct child_spec *spec, struct child *c, struct errmsg *err) must_use;
 
 // Whether it has ended, waiting ms for it. Does not reap it.
 bool child_ended(const struct child *c, uint32_t ms);

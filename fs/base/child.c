@@ -22,7 +22,8 @@ static const char *const passed_on[] = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "T
 #define PASSED_ON (sizeof(passed_on) / sizeof(passed_on[0]))
 
 struct surroundings {
-	char *env[PASSED_ON + 1]; // owned, NULL-terminated
+	char **env; // NULL-terminated; its first `own` are owned
+	size_t own;
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	bool have_files, have_attr;
@@ -30,48 +31,72 @@ struct surroundings {
 
 static void surroundings_end(struct surroundings *s)
 {
-	for (size_t i = 0; i < PASSED_ON; i++)
+	for (size_t i = 0; i < s->own; i++)
 		free(s->env[i]);
+	free(s->env);
 	if (s->have_files)
 		(void)posix_spawn_file_actions_destroy(&s->files);
 	if (s->have_attr)
 		(void)posix_spawnattr_destroy(&s->attr);
 }
 
-static int choose_env(struct surroundings *s)
+static bool names(char *const *environment, const char *name)
 {
-	size_t n = 0;
+	size_t len = strlen(name);
+	for (; environment && *environment; environment++)
+		if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
+			return true;
+	return false;
+}
+
+static int choose_env(struct surroundings *s, char *const *environment)
+{
+	size_t more = 0;
+	while (environment && environment[more])
+		more++;
+	s->env = calloc(PASSED_ON + more + 1, sizeof(*s->env));
+	if (!s->env)
+		return -ENOMEM;
 	for (size_t i = 0; i < PASSED_ON; i++) {
 		const char *value = getenv(passed_on[i]);
 		char *line = NULL;
-		if (!value)
+		if (!value || names(environment, passed_on[i]))
 			continue;
 		if (asprintf(&line, "%s=%s", passed_on[i], value) < 0)
 			return -ENOMEM; // line is anything now
-		s->env[n++] = line;
+		s->env[s->own++] = line;
 	}
+	if (more)
+		memcpy(s->env + s->own, environment, more * sizeof(*environment));
 	return 0;
 }
 
-// The line first: were it 0 or 1 here, the lines after it would close it.
-static int choose_files(struct surroundings *s, int line, int out, bool quiet)
+static int place(posix_spawn_file_actions_t *f, int fd, int at, int flags)
+{
+	if (fd == CHILD_OURS)
+		return 0;
+	if (fd == CHILD_NULL)
+		return posix_spawn_file_actions_addopen(f, at, "/dev/null", flags, 0);
+	return posix_spawn_file_actions_adddup2(f, fd, at);
+}
+
+// The line first: were it 0, 1 or 2 here, what follows would close it.
+static int choose_files(struct surroundings *s, const struct child_spec *spec)
 {
 	posix_spawn_file_actions_t *f = &s->files;
 	int r = posix_spawn_file_actions_init(f);
 	s->have_files = r == 0;
-	if (r == 0 && line >= 0)
-		r = posix_spawn_file_actions_adddup2(f, line, CHILD_LINE_FD);
-	if (r == 0 && out >= 0)
-		r = posix_spawn_file_actions_adddup2(f, out, STDOUT_FILENO);
-	else if (r == 0)
-		r = posix_spawn_file_actions_addopen(f, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	if (r == 0 && spec->line >= 0)
+		r = posix_spawn_file_actions_adddup2(f, spec->line, CHILD_LINE_FD);
 	if (r == 0)
-		r = posix_spawn_file_actions_addopen(f, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	if (r == 0 && quiet)
-		r = posix_spawn_file_actions_addopen(f, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+		r = place(f, spec->out, STDOUT_FILENO, O_WRONLY);
+	if (r == 0)
+		r = place(f, spec->err, STDERR_FILENO, O_WRONLY);
+	if (r == 0)
+		r = place(f, spec->in, STDIN_FILENO, O_RDONLY);
 	if (r == 0)
 		r = posix_spawn_file_actions_addclosefrom_np(
-			f, line >= 0 ? CHILD_LINE_FD + 1 : CHILD_LINE_FD);
+			f, spec->line >= 0 ? CHILD_LINE_FD + 1 : CHILD_LINE_FD);
 	if (r == 0)
 		r = posix_spawn_file_actions_addchdir_np(f, "/");
 	return -r;
@@ -94,21 +119,22 @@ static int choose_attr(struct surroundings *s)
 	return -r;
 }
 
-int child_start(
-	char *const argv[], int line, int out, bool quiet, struct child *c, struct errmsg *err)
+int child_start(const struct child_spec *spec, struct child *c, struct errmsg *err)
 {
-	struct surroundings s scoped(surroundings_end) = {.have_files = false};
-	int r = choose_env(&s);
+	struct surroundings s scoped(surroundings_end) = {.own = 0};
+	char *const *argv = spec->argv;
+	int r = choose_env(&s, spec->environment);
 	if (r == 0)
-		r = choose_files(&s, line, out, quiet);
+		r = choose_files(&s, spec);
 	if (r == 0)
 		r = choose_attr(&s);
 	pid_t pid = 0;
 	if (r == 0)
 		r = -posix_spawn(&pid, argv[0], &s.files, &s.attr, argv, s.env);
 	if (r)
-		return errmsg_set(err, -r, "cannot start %s: %s; is cmkdisk installed whole?",
-			argv[0], strerror(-r));
+		return errmsg_set(err, -r,
+			"cannot start %s: %s; see whether it is there and may be executed", argv[0],
+			strerror(-r));
 	*c = (struct child){.pid = pid, .pidfd = pidfd_open(pid, 0)};
 	if (c->pidfd >= 0)
 		return 0;
