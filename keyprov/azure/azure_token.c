@@ -94,6 +94,13 @@ void token_source_free(struct token_source **t)
 	*t = NULL;
 }
 
+void token_doubt(struct token_source *t)
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		if (t->slots[i].renew_at > RETRY)
+			t->slots[i].renew_at = RETRY;
+}
+
 const char *token_source_name(const struct token_source *t)
 {
 	return t->cred.name;

@@ -30,6 +30,11 @@ struct token_want {
 enum cmk_verdict token_get(struct token_source *t, const struct token_want *want,
 	const char **bearer, struct kp_outcome *o) must_use;
 
+// What the vault refuses to whoever the tokens speak for may have been granted to the one that new
+// tokens speak for (an identity that was removed and made again): those older than half a minute
+// are renewed at the next token_get(), and kept if that fails.
+void token_doubt(struct token_source *t);
+
 // "client secret of application 1111-...", for sentences and the log.
 const char *token_source_name(const struct token_source *t);
 

@@ -214,5 +214,7 @@ enum cmk_verdict azure_vault_ask(struct azure_vault *v, const struct azure_quest
 	else if (verdict == CMK_DENIED && answer->reply.status == 404 &&
 		 strcmp(answer->error.code, "KeyNotFound") == 0)
 		verdict = weigh_absence(&k);
+	else if (verdict == CMK_DENIED && o->reason == CMK_REASON_FORBIDDEN)
+		token_doubt(v->tokens);
 	return verdict;
 }

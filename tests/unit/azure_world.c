@@ -49,6 +49,12 @@ enum cmk_verdict token_get(struct token_source *t, const struct token_want *want
 	return CMK_GRANTED;
 }
 
+void token_doubt(struct token_source *t)
+{
+	(void)t;
+	azure_world.tokens.doubted++;
+}
+
 const char *token_source_name(const struct token_source *t)
 {
 	(void)t;

@@ -29,7 +29,7 @@ const struct cmk_keyprov *cmk_keyprov_init(void);
 
 // What the token source was asked, and what it is to say.
 struct fake_tokens {
-	size_t asked, made;
+	size_t asked, made, doubted;
 	struct {
 		char resource[256], tenant[128], claims[256];
 		bool fresh;

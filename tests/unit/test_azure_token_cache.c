@@ -100,6 +100,25 @@ static void a_refused_token_is_not_used_again(void **state)
 	require_token(r, TOKEN("3"));
 }
 
+static void a_token_in_doubt_is_renewed_soon_and_kept_if_that_fails(void **state)
+{
+	struct token_rig *r = *state;
+	prepare(r);
+	PLAN(r, 200, GRANT("1", "3600"));
+	require_token(r, TOKEN("1"));
+	pass(r, 29);
+	token_doubt(r->tokens);
+	require_token(r, TOKEN("1")); // new enough to be the same
+	pass(r, 1);
+	PLAN_FAILURE(r, HTTP_TIMEOUT);
+	require_token(r, TOKEN("1"));
+	pass(r, 30);
+	PLAN(r, 200, GRANT("2", "3600"));
+	require_token(r, TOKEN("2"));
+	pass(r, 3299);
+	require_token(r, TOKEN("2")); // no longer in doubt
+}
+
 static void each_resource_and_tenant_has_its_own(void **state)
 {
 	struct token_rig *r = *state;
@@ -241,6 +260,7 @@ int main(void)
 		T(a_token_is_renewed_in_time),
 		T(while_renewal_fails_the_old_token_serves_until_its_end),
 		T(a_refused_token_is_not_used_again),
+		T(a_token_in_doubt_is_renewed_soon_and_kept_if_that_fails),
 		T(each_resource_and_tenant_has_its_own),
 		T(no_clock_makes_a_token_immortal),
 		T(time_spent_on_the_way_counts),

@@ -202,6 +202,19 @@ static void a_refused_token_is_renewed_once_and_then_the_identity_is_denied(void
 	require_no_text(request_head(5), "Authorization");
 }
 
+static void a_refused_identity_is_looked_up_anew_and_a_disabled_key_is_not(void **state)
+{
+	(void)state;
+	azure_world_open("", "", "");
+	vault_challenges();
+	vault_says(403, FORBIDDEN("KeyDisabled"));
+	assert_int_equal(azure_world_unwrap(V1), CMK_DENIED);
+	assert_int_equal(tokens->doubted, 0);
+	vault_says(403, FORBIDDEN("ForbiddenByRbac"));
+	assert_int_equal(azure_world_unwrap(V1), CMK_DENIED);
+	assert_int_equal(tokens->doubted, 1);
+}
+
 static void an_empty_401_of_a_managed_hsm_is_the_same(void **state)
 {
 	(void)state;
@@ -360,6 +373,7 @@ int main(void)
 		TEST(what_does_not_ask_who_we_are_is_no_vault),
 		TEST(a_redirect_of_a_signed_in_call_gets_no_token),
 		TEST(a_refused_token_is_renewed_once_and_then_the_identity_is_denied),
+		TEST(a_refused_identity_is_looked_up_anew_and_a_disabled_key_is_not),
 		TEST(an_empty_401_of_a_managed_hsm_is_the_same),
 		TEST(claims_are_asked_for_once),
 		TEST(a_vault_that_moved_to_another_tenant_is_followed_once),
