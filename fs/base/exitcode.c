@@ -18,7 +18,7 @@ static const struct exitcode_row table[] = {
 	ROW(ELOOP, EX_USAGE, "a path leads to the wrong kind of thing, or nowhere"),
 	ROW(ENAMETOOLONG, EX_USAGE, "a path leads to the wrong kind of thing, or nowhere"),
 	ROW(EBADMSG, EX_DATAERR,
-		"a header, binding, seal or key bundle is damaged or was tampered with"),
+		"a header, binding, seal, key bundle or audit log is damaged or was tampered with"),
 	ROW(ENOENT, EX_NOINPUT, "the backing file, key bundle or mount is not there"),
 	ROW(EHOSTUNREACH, EX_UNAVAILABLE, "the key store does not answer; safe to retry"),
 	ROW(ENOMEM, EX_OSERR, "the system is out of memory"),

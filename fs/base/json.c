@@ -283,6 +283,11 @@ int json_push_str(struct json *array, const char *value)
 	return json_push(array, new_string(value));
 }
 
+int json_push_int(struct json *array, int64_t value)
+{
+	return json_push(array, wrap(cJSON_CreateNumber((double)value)));
+}
+
 int json_add_int(struct json *obj, const char *member, int64_t value)
 {
 	struct json *n scoped(json_free) = wrap(cJSON_CreateNumber((double)value));

@@ -50,6 +50,7 @@ int json_add_bool(struct json *obj, const char *member, bool value) must_use;
 int json_add(struct json *obj, const char *member, struct json *child) must_use;
 int json_push(struct json *array, struct json *child) must_use;
 int json_push_str(struct json *array, const char *value) must_use;
+int json_push_int(struct json *array, int64_t value) must_use;
 // Changing what was parsed: a member to change something in, NULL if absent; a boolean or a string
 // instead of what the member was, or beside the others.
 struct json *json_member(struct json *obj, const char *member);

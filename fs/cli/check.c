@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "clock.h"
 #include "command_agent.h"
+#include "command_records.h"
 #include "json.h"
 #include "keyset.h"
 #include "keyurl.h"
@@ -18,11 +19,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 static const struct cli_option options[] = {
 	{0, "key", "URL", "of a backing file: ask no other key than this; and how to reach it"},
 	{0, "set", "FILE", "the same with the key, and the settings, of a key set (JSON)"},
+	{0, "audit", "FILE|journal|stderr", COMMAND_AUDIT_HELP},
 };
 
 // The whole way that a mount goes: unwrap, keyslot, seal.
@@ -86,6 +87,20 @@ static int check_backing(
 	return rc;
 }
 
+static int check_recorded(const struct cli *cli, const char *path, const struct keyset *pin,
+	const struct mount_records *audit, struct errmsg *err)
+{
+	int rc = command_records_begin(cli->records,
+		&(struct command_records){
+			.request = "check", .backing = path, .key_url = pin ? pin->key_url : NULL},
+		audit, err);
+	if (rc)
+		return rc;
+	rc = check_backing(cli, path, pin, err);
+	command_records_end(cli->records, rc, err);
+	return rc;
+}
+
 static int check_mount(const char *mountpoint, struct errmsg *err)
 {
 	struct json *reply scoped(json_free) = NULL;
@@ -105,13 +120,13 @@ static int check_mount(const char *mountpoint, struct errmsg *err)
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
-	struct key_choice a = {NULL, NULL};
+	struct key_and_audit a scoped(key_and_audit_free) = {.key = {NULL, NULL}};
 	struct cli_operands operands;
-	int rc = cli_parse(self, argc, argv, keyset_choose, &a, 1, 1, &operands, err);
+	int rc = cli_parse(self, argc, argv, key_and_audit_set, &a, 1, 1, &operands, err);
 	if (rc)
 		return rc;
 	struct keyset pin scoped(keyset_free) = KEYSET_NONE;
-	int pins = keyset_pin(self->name, a.key, a.set, &pin, err);
+	int pins = keyset_pin(self->name, a.key.key, a.key.set, &pin, err);
 	if (pins < 0)
 		return pins;
 	bool is_mount = false;
@@ -123,8 +138,13 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 			"%s: --key and --set are for a backing file; a daemon has those that it "
 			"was mounted with",
 			operands.at[0]);
+	if (is_mount && command_records_wanted(&a.audit))
+		return errmsg_set(err, EINVAL,
+			"%s: --audit is for a backing file; a daemon keeps the log that it was "
+			"mounted with",
+			operands.at[0]);
 	return is_mount ? check_mount(operands.at[0], err)
-			: check_backing(cli, operands.at[0], pins ? &pin : NULL, err);
+			: check_recorded(cli, operands.at[0], pins ? &pin : NULL, &a.audit, err);
 }
 
 const struct cli_command cmd_check = {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct command_records;
 struct credentials;
 
 // The program found its companions relative to itself, so that it runs from the build tree.
@@ -20,6 +21,8 @@ struct cli {
 	char plugin_dir[512]; // provider plug-ins
 	// For key agents; never NULL. main() owns them. A command adds PINs before its first agent.
 	struct credentials *credentials;
+	// Where key agents' questions are recorded, once a command opens it; main()'s, never NULL.
+	struct command_records *records;
 };
 
 struct cli_option {
@@ -57,8 +60,8 @@ int cli_parse(const struct cli_command *cmd, int argc, char **argv,
 int cli_set_flag(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err);
 void cli_usage(const struct cli_command *cmd);
 
-extern const struct cli_command cmd_create, cmd_mount, cmd_umount, cmd_status, cmd_info, cmd_check,
-	cmd_lock, cmd_unlock, cmd_rotate, cmd_rekey, cmd_keyfile, cmd_tokenkey, cmd_byok,
-	cmd_keyset, cmd_providers;
+extern const struct cli_command cmd_create, cmd_mount, cmd_umount, cmd_status, cmd_metrics,
+	cmd_info, cmd_check, cmd_lock, cmd_unlock, cmd_rotate, cmd_rekey, cmd_keyfile, cmd_tokenkey,
+	cmd_byok, cmd_keyset, cmd_rehearse, cmd_audit, cmd_report, cmd_providers;
 
 #endif

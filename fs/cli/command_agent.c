@@ -3,6 +3,7 @@
 #include "command_agent.h"
 #include "agent.h"
 #include "cli.h"
+#include "command_records.h"
 #include "keyset.h"
 #include "pin.h"
 
@@ -21,6 +22,8 @@ int command_agent(const struct cli *cli, const char *key_url, const struct keyse
 				 .key_url = key_url,
 				 .config = settings ? settings->config : "{}",
 				 .disk = disk,
-				 .deadline_ms = AGENT_DEADLINE_MS},
+				 .deadline_ms = AGENT_DEADLINE_MS,
+				 .answered = command_records_answered,
+				 .answered_ctx = cli->records},
 		out, err);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The key agent of a command that asks once and ends. A mount has its own (session_key.c).
+// The key agent of a command that asks once and ends; its questions are recorded if the command has
+// a log (command_records.h). A mount has its own (session_key.c).
 #ifndef CMK_COMMAND_AGENT_H
 #define CMK_COMMAND_AGENT_H
 

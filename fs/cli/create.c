@@ -5,10 +5,12 @@
 #include "cli.h"
 #include "clock.h"
 #include "command_agent.h"
+#include "command_records.h"
 #include "keyguard.h"
 #include "keyset.h"
 #include "keyurl.h"
 #include "luks.h"
+#include "mount_records.h"
 #include "newfile.h"
 #include "path.h"
 #include "print.h"
@@ -32,6 +34,7 @@ struct args {
 	const char *size, *key, *set, *sector_size, *grace_denied, *grace_unreachable, *on_expiry,
 		*label, *data_offset;
 	bool thin, preallocate, allow_purgeable, force;
+	struct mount_records audit;
 };
 
 static const struct cli_option options[] = {
@@ -48,12 +51,14 @@ static const struct cli_option options[] = {
 	{0, "preallocate", NULL, "reserve all space in the backing file now"},
 	{0, "allow-purgeable", NULL, "bind to a key that could be destroyed for ever"},
 	{0, "force", NULL, "overwrite BACKING if it is a block device"},
+	{0, "audit", "FILE|journal|stderr", COMMAND_AUDIT_HELP},
 };
 
 static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
 {
-	(void)err;
 	struct args *a = ctx;
+	if (!strcmp(o->name, "audit"))
+		return mount_records_audit(&a->audit, value, err);
 	const struct {
 		const char *name, **text;
 	} texts[] = {{"size", &a->size}, {"key", &a->key}, {"set", &a->set},
@@ -68,6 +73,11 @@ static int set(void *ctx, const struct cli_option *o, const char *value, struct 
 	a->allow_purgeable |= !strcmp(o->name, "allow-purgeable");
 	a->force |= !strcmp(o->name, "force");
 	return 0;
+}
+
+static void args_free(struct args *a)
+{
+	mount_records_free(&a->audit);
 }
 
 static int graces(
@@ -176,6 +186,17 @@ static void warn_all(bool locked, const struct keyguard_warnings *warnings)
 		fprintf(stderr, "cmkdisk: warning: %s\n", warnings->text[i]);
 }
 
+static void record(const struct cli *cli, const struct volume_params *p, const struct binding *b,
+	const char *backing)
+{
+	struct volume *v scoped(volume_close) = NULL;
+	struct errmsg ignored;
+	const char *uuid = cli->records->audit && !volume_open(backing, false, &v, &ignored)
+				   ? volume_info(v)->uuid
+				   : NULL;
+	command_records_created(cli->records, uuid, &p->policy, b);
+}
+
 static int make_disk(const struct cli *cli, const struct args *a, const struct keyset *k,
 	const struct volume_params *p, const char *backing, struct errmsg *err)
 {
@@ -209,6 +230,7 @@ static int make_disk(const struct cli *cli, const struct args *a, const struct k
 	rc = newfile_keep(&file, err);
 	if (rc)
 		return rc;
+	record(cli, p, &b, backing);
 	warn_all(slot_secret->locked, &warnings);
 	char size[32], url[BINDING_URL_MAX];
 	format_size(p->policy.size, size, sizeof(size));
@@ -220,7 +242,7 @@ static int make_disk(const struct cli *cli, const struct args *a, const struct k
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
-	struct args a = {0};
+	struct args a scoped(args_free) = {0};
 	struct cli_operands operands;
 	int rc = cli_parse(self, argc, argv, set, &a, 1, 1, &operands, err);
 	if (rc)
@@ -237,7 +259,17 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 		rc = geometry(&a, operands.at[0], &p, err);
 	if (!rc)
 		rc = newfile_check(operands.at[0], a.force, err);
-	return rc ? rc : make_disk(cli, &a, &k, &p, operands.at[0], err);
+	if (!rc)
+		rc = command_records_begin(cli->records,
+			&(struct command_records){.request = self->name,
+				.backing = operands.at[0],
+				.key_url = k.key_url},
+			&a.audit, err);
+	if (rc)
+		return rc;
+	rc = make_disk(cli, &a, &k, &p, operands.at[0], err);
+	command_records_end(cli->records, rc, err);
+	return rc;
 }
 
 const struct cli_command cmd_create = {

@@ -3,10 +3,12 @@
 // the worst verdict. It can wait for rights that were just given to spread.
 #include "cli.h"
 #include "clock.h"
+#include "command_records.h"
 #include "exitcode.h"
 #include "keyset.h"
 #include "keyset_probe.h"
 #include "keyset_show.h"
+#include "mount_records.h"
 #include "print.h"
 #include "scope.h"
 #include "units.h"
@@ -22,23 +24,31 @@
 struct args {
 	const char *key, *wait;
 	bool json;
+	struct mount_records audit;
 };
 
 static const struct cli_option options[] = {
 	{0, "json", NULL, "print JSON"},
 	{0, "key", "URL", "the key itself, without a key set"},
 	{0, "wait", "T", "while it is refused, ask again every 5 s for this long"},
+	{0, "audit", "FILE|journal|stderr", COMMAND_AUDIT_HELP},
 };
 
 static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
 {
-	(void)err;
 	struct args *a = ctx;
+	if (!strcmp(o->name, "audit"))
+		return mount_records_audit(&a->audit, value, err);
 	if (!strcmp(o->name, "json"))
 		a->json = true;
 	else
 		*(!strcmp(o->name, "key") ? &a->key : &a->wait) = value;
 	return 0;
+}
+
+static void args_free(struct args *a)
+{
+	mount_records_free(&a->audit);
 }
 
 static void progress(bool terminal, uint64_t left_ns)
@@ -88,7 +98,7 @@ static int read_key(const struct args *a, const struct cli_operands *operands, s
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
-	struct args a = {0};
+	struct args a scoped(args_free) = {0};
 	struct cli_operands operands;
 	int rc = cli_parse(self, argc, argv, set, &a, 1, 2, &operands, err);
 	if (rc)
@@ -98,9 +108,15 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 	rc = read_key(&a, &operands, &k, err);
 	if (!rc && a.wait)
 		rc = parse_duration_ms("--wait", a.wait, &wait_ms, err);
-	struct probe p;
 	if (!rc)
-		rc = check(cli, &k, wait_ms, &p, err);
+		rc = command_records_begin(cli->records,
+			&(struct command_records){.request = "keyset-check", .key_url = k.key_url},
+			&a.audit, err);
+	if (rc)
+		return rc;
+	struct probe p;
+	rc = check(cli, &k, wait_ms, &p, err);
+	command_records_end(cli->records, rc ? rc : p.rc, rc ? err : NULL);
 	if (rc)
 		return rc;
 	if (a.json)

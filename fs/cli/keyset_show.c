@@ -2,7 +2,7 @@
 // The table, and the JSON object; members of the latter are only ever added.
 #include "keyset_show.h"
 #include "clock.h"
-#include "json.h"
+#include "json_build.h"
 #include "keyset.h"
 #include "keyset_probe.h"
 #include "print.h"
@@ -91,111 +91,73 @@ void keyset_show_text(const struct keyset *k, const struct probe *p)
 		print_row(&p->rows[i]);
 }
 
-// Keeps the first failure, so that a long list of members reads as one.
-struct builder {
-	struct json *o;
-	int rc;
-};
-
-static void str(struct builder *b, const char *member, const char *value)
-{
-	if (!b->rc)
-		b->rc = json_add_str(b->o, member, value && *value ? value : NULL);
-}
-
-static void num(struct builder *b, const char *member, int64_t value)
-{
-	if (!b->rc)
-		b->rc = json_add_int(b->o, member, value);
-}
-
-static void yes(struct builder *b, const char *member, bool value)
-{
-	if (!b->rc)
-		b->rc = json_add_bool(b->o, member, value);
-}
-
 static void attributes(struct builder *b, const struct keyset *k, const struct probe_row *row)
 {
 	const struct cmk_key_info *i = &row->info;
 	int64_t now = clock_wall_s(clock_real());
-	str(b, "type", i->kty);
-	str(b, "recoveryLevel", i->recovery_level);
+	text(b, "type", i->kty);
+	text(b, "recoveryLevel", i->recovery_level);
 	if (i->bits)
-		num(b, "bits", i->bits);
+		num(b, "bits", (uint64_t)i->bits);
 	if (i->enabled >= 0)
 		yes(b, "enabled", i->enabled);
 	if (i->created)
-		num(b, "created", i->created);
+		num(b, "created", (uint64_t)i->created);
 	if (i->nbf)
-		num(b, "notBefore", i->nbf);
+		num(b, "notBefore", (uint64_t)i->nbf);
 	if (i->exp) {
-		num(b, "expires", i->exp);
-		num(b, "daysLeft", keyguard_days_left(i->exp, now));
+		num(b, "expires", (uint64_t)i->exp);
+		num(b, "daysLeft", (uint64_t)keyguard_days_left(i->exp, now));
 	}
 	yes(b, "nearExpiry", keyguard_near_expiry(i, k->near_expiry_s, now));
 	yes(b, "purgeable", keyguard_purgeable(i));
 }
 
-static int permission_json(struct json *list, const char *name, const struct probe_try *t)
+static void permission_json(struct builder *list, const char *name, const struct probe_try *t)
 {
-	struct builder b = {NULL, 0};
-	b.rc = json_object(&b.o);
-	if (!b.rc)
-		b.rc = json_push(list, b.o);
-	str(&b, "permission", name);
-	str(&b, "verdict", t->asked ? verdict_name((int)t->answer.verdict) : NULL);
-	str(&b, "reason", t->asked ? reason_name((int)t->answer.reason) : NULL);
-	str(&b, "sentence", t->asked ? t->answer.sentence : NULL);
-	str(&b, "requestId", t->asked ? t->answer.request_id : NULL);
-	return b.rc;
+	struct builder b = element(list);
+	text(&b, "permission", name);
+	text(&b, "verdict", t->asked ? verdict_name((int)t->answer.verdict) : NULL);
+	text(&b, "reason", t->asked ? reason_name((int)t->answer.reason) : NULL);
+	text(&b, "sentence", t->asked ? t->answer.sentence : NULL);
+	text(&b, "requestId", t->asked ? t->answer.request_id : NULL);
+	end(list, &b);
 }
 
-static struct json *list_in(struct builder *b, const char *member)
+static void row_json(struct builder *rows, const struct keyset *k, const struct probe_row *row)
 {
-	struct json *list = NULL;
-	if (!b->rc)
-		b->rc = json_array(&list);
-	if (!b->rc)
-		b->rc = json_add(b->o, member, list);
-	return list;
-}
-
-static int row_json(struct json *rows, const struct keyset *k, const struct probe_row *row)
-{
-	struct builder b = {NULL, 0};
-	b.rc = json_object(&b.o);
-	if (!b.rc)
-		b.rc = json_push(rows, b.o);
-	str(&b, "version", row->version);
+	struct builder b = element(rows);
+	text(&b, "version", row->version);
 	yes(&b, "newest", row->newest);
 	yes(&b, "named", row->named);
 	yes(&b, "used", row->used);
-	str(&b, "alg", row->alg);
+	text(&b, "alg", row->alg);
 	attributes(&b, k, row);
-	struct json *permissions = list_in(&b, "permissions");
-	for (enum permission p = 0; !b.rc && p < PERMISSION_COUNT; p++)
-		b.rc = permission_json(permissions, permission_names[p], &row->tries[p]);
-	struct json *warnings = list_in(&b, "warnings");
-	if (!b.rc && row->dates)
-		b.rc = json_push_str(warnings, row->dates_sentence.text);
-	for (size_t i = 0; !b.rc && i < row->warnings.count; i++)
-		b.rc = json_push_str(warnings, row->warnings.text[i]);
-	return b.rc;
+	struct builder permissions = list_in(&b, "permissions");
+	for (enum permission p = 0; p < PERMISSION_COUNT; p++)
+		permission_json(&permissions, permission_names[p], &row->tries[p]);
+	end(&b, &permissions);
+	struct builder warnings = list_in(&b, "warnings");
+	if (row->dates)
+		item_str(&warnings, row->dates_sentence.text);
+	for (size_t i = 0; i < row->warnings.count; i++)
+		item_str(&warnings, row->warnings.text[i]);
+	end(&b, &warnings);
+	end(rows, &b);
 }
 
 int keyset_show_json(const struct keyset *k, const struct probe *p)
 {
-	struct json *root scoped(json_free) = NULL;
-	struct builder b = {NULL, json_object(&root)};
-	b.o = root;
-	str(&b, "keyUrl", k->key_url);
-	str(&b, "encryptionType", k->encryption_type);
+	struct builder b = object(0);
+	struct json *root scoped(json_free) = b.o;
+	text(&b, "keyUrl", k->key_url);
+	text(&b, "encryptionType", k->encryption_type);
 	if (k->rotation != KEYSET_ROTATION_UNSET)
 		yes(&b, "rotationToLatestKeyVersionEnabled", k->rotation == KEYSET_ROTATION_ON);
 	yes(&b, "usable", !p->rc);
-	struct json *rows = list_in(&b, "versions");
-	for (size_t i = 0; !b.rc && i < p->count; i++)
-		b.rc = row_json(rows, k, &p->rows[i]);
+	struct builder rows = list_in(&b, "versions");
+	for (size_t i = 0; i < p->count; i++)
+		row_json(&rows, k, &p->rows[i]);
+	end(&b, &rows);
 	return b.rc ? b.rc : print_json_value(root);
 }

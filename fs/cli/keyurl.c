@@ -3,6 +3,7 @@
 #include "keyurl.h"
 #include "key_uri.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -121,4 +122,87 @@ bool key_url_rotates(const char *url)
 {
 	struct vault_url v;
 	return vault_url(url, &v);
+}
+
+// The decoded value of an attribute in a pkcs11: URI's path; "" if there is none that can be shown.
+static void attribute(const char *url, const char *name, char out[KEY_URL_SHORT_MAX])
+{
+	struct key_uri_attribute a;
+	const char *at = strchr(url, ':') + 1;
+	size_t len;
+	out[0] = '\0';
+	while (key_uri_next(&at, ';', &a))
+		if (key_uri_named(&a, name) && a.value &&
+			!key_uri_decode(&a, out, KEY_URL_SHORT_MAX, &len))
+			return;
+	out[0] = '\0';
+}
+
+// The first label of a host name; of a numeric address all of it.
+static struct span short_host(struct span host)
+{
+	if (!isdigit((unsigned char)*host.at) && *host.at != '[')
+		host.len = strcspn(host.at, ".:/");
+	return host;
+}
+
+// Up to the last slash.
+static struct span directory(const char *path)
+{
+	const char *end = path + strcspn(path, "?"), *last = path;
+	for (const char *at = path; at < end; at++)
+		last = *at == '/' ? at : last;
+	return (struct span){path, (size_t)(last - path)};
+}
+
+static void short_token(const char *url, char out[KEY_URL_SHORT_MAX])
+{
+	char token[KEY_URL_SHORT_MAX], object[CMK_VERSION_MAX];
+	attribute(url, "token", token);
+	attribute(url, "object", object);
+	if (!*object)
+		key_uri_id(url, object);
+	(void)snprintf(out, KEY_URL_SHORT_MAX, "%.31s%s%.31s", token, *token && *object ? "/" : "",
+		object);
+	if (!*out)
+		(void)snprintf(out, KEY_URL_SHORT_MAX, "%s", url);
+}
+
+void key_url_short(const char *url, char out[KEY_URL_SHORT_MAX])
+{
+	struct vault_url v;
+	const char *path = key_url_path(url);
+	if (key_uri_is(url)) {
+		short_token(url, out);
+	} else if (vault_url(url, &v)) {
+		struct span host = short_host(v.host);
+		(void)snprintf(out, KEY_URL_SHORT_MAX, "%.*s/%.*s", (int)host.len, host.at,
+			(int)v.name.len, v.name.at);
+	} else if (path) {
+		const char *name = path + directory(path).len + 1;
+		(void)snprintf(out, KEY_URL_SHORT_MAX, "%.*s", (int)strcspn(name, "?"), name);
+	} else {
+		(void)snprintf(out, KEY_URL_SHORT_MAX, "%s", url);
+	}
+}
+
+static bool same(struct span a, struct span b)
+{
+	return a.len == b.len && !strncmp(a.at, b.at, a.len);
+}
+
+bool key_url_same_store(const char *a, const char *b)
+{
+	struct vault_url va, vb;
+	const char *pa = key_url_path(a), *pb = key_url_path(b);
+	char ta[KEY_URL_SHORT_MAX], tb[KEY_URL_SHORT_MAX];
+	if (pa && pb)
+		return same(directory(pa), directory(pb));
+	if (key_uri_is(a) && key_uri_is(b)) {
+		attribute(a, "token", ta);
+		attribute(b, "token", tb);
+		return *ta && !strcmp(ta, tb);
+	}
+	return vault_url(a, &va) && vault_url(b, &vb) && va.https == vb.https &&
+	       same_case(va.host, vb.host) && same_case(va.port, vb.port);
 }

@@ -29,4 +29,14 @@ void key_url_version(const char *key_url, char out[CMK_VERSION_MAX]);
 // a vault's only (cmkdisk-keyset(5)).
 bool key_url_rotates(const char *key_url);
 
+#define KEY_URL_SHORT_MAX 64
+// What tells the key from others in a table, without its version: HOST/NAME with the first part of
+// a vault's host name, the name of a file: URL's file, TOKEN/OBJECT; else the URL. It is cut to
+// fit.
+void key_url_short(const char *key_url, char out[KEY_URL_SHORT_MAX]);
+
+// Whether both keys are asked about at one place: host and port of a vault, the directory of a
+// file, the token that the URL names. False where that is not known.
+bool key_url_same_store(const char *a, const char *b);
+
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // cmkdisk: the command table.
 #include "cli.h"
+#include "command_records.h"
 #include "credentials.h"
 #include "exitcode.h"
 #include "pin.h"
@@ -16,8 +17,9 @@
 #include <unistd.h>
 
 static const struct cli_command *const commands[] = {&cmd_create, &cmd_mount, &cmd_umount,
-	&cmd_status, &cmd_info, &cmd_check, &cmd_lock, &cmd_unlock, &cmd_rotate, &cmd_rekey,
-	&cmd_keyfile, &cmd_tokenkey, &cmd_byok, &cmd_keyset, &cmd_providers};
+	&cmd_status, &cmd_metrics, &cmd_info, &cmd_check, &cmd_lock, &cmd_unlock, &cmd_rotate,
+	&cmd_rekey, &cmd_keyfile, &cmd_tokenkey, &cmd_byok, &cmd_keyset, &cmd_rehearse, &cmd_audit,
+	&cmd_report, &cmd_providers};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static void usage(FILE *to)
@@ -90,7 +92,8 @@ static int run(int argc, char **argv, struct credentials *credentials, struct er
 	if (!cmd)
 		return errmsg_set(err, EINVAL, "no command \"%.*s\"; cmkdisk --help lists them",
 			(int)strcspn(argv[1], "="), argv[1]);
-	struct cli cli = {.credentials = credentials};
+	struct command_records records = {.request = NULL};
+	struct cli cli = {.credentials = credentials, .records = &records};
 	int rc = find_companions(&cli, err);
 	if (rc)
 		return rc;

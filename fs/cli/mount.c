@@ -4,6 +4,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "mount_options.h"
+#include "mount_records.h"
 #include "mountpoint.h"
 #include "pin.h"
 #include "scope.h"
@@ -22,15 +23,20 @@ struct args {
 	bool foreground;
 	const char *key, *set;
 	struct mount_options options;
+	struct mount_records records;
 };
 
 static const struct cli_option options[] = {
 	{'f', "foreground", NULL, "stay in the foreground and log to the terminal"},
 	{0, "key", "URL", "refuse disks that name another key than this; and how to reach it"},
 	{0, "set", "FILE", "the same with the key that a key set names (JSON)"},
+	{0, "audit", "FILE|journal|stderr",
+		"record what happens, a line of JSON each; may be repeated"},
+	{0, "hook", "PROGRAM", "run it when something happens to a disk; may be repeated"},
 	{'o', NULL, "OPT[,OPT...]", "mount options:"},
 	{0, NULL, NULL, "grace-denied=T grace-unreachable=T on-expiry=stop (only stricter)"},
 	{0, NULL, NULL, "interval=T resume=auto|manual rotation=on|off ro"},
+	{0, NULL, NULL, "grace-warnings=50%:90%:10min|off before-stop=T hook-timeout=T"},
 	{0, NULL, NULL, "cache=none|kernel allow_other uid=U gid=G mode=M"},
 };
 
@@ -41,11 +47,20 @@ static int set(void *ctx, const struct cli_option *o, const char *value, struct 
 		a->foreground = true;
 	else if (o->letter == 'o')
 		return mount_options_parse(value, &a->options, err);
+	else if (!strcmp(o->name, "audit"))
+		return mount_records_audit(&a->records, value, err);
+	else if (!strcmp(o->name, "hook"))
+		return mount_records_hook(&a->records, value, err);
 	else if (!strcmp(o->name, "key"))
 		a->key = value;
 	else
 		a->set = value;
 	return 0;
+}
+
+static void args_free(struct args *a)
+{
+	mount_records_free(&a->records);
 }
 
 struct ready {
@@ -146,14 +161,17 @@ static int background(struct session_config *c, struct errmsg *err)
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
-	struct args a = {.options = {.grace_denied_ms = DURATION_UNSET,
-				 .grace_unreachable_ms = DURATION_UNSET,
-				 .interval_ms = DURATION_UNSET,
-				 .uid = getuid(),
-				 .gid = getgid(),
-				 .mode = 0600}};
+	struct args a scoped(args_free) = {.options = {.grace_denied_ms = DURATION_UNSET,
+						   .grace_unreachable_ms = DURATION_UNSET,
+						   .interval_ms = DURATION_UNSET,
+						   .uid = getuid(),
+						   .gid = getgid(),
+						   .mode = 0600}};
 	struct cli_operands operands;
+	warning_plan_default(&a.options.warnings);
 	int rc = cli_parse(self, argc, argv, set, &a, 2, -1, &operands, err);
+	if (!rc)
+		rc = mount_records_check(&a.records, a.foreground, err);
 	if (rc)
 		return rc;
 	struct keyset pin scoped(keyset_free) = KEYSET_NONE;
@@ -163,12 +181,18 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 	if (!rc)
 		rc = mountpoint_prepare(operands.at[operands.count - 1], mountpoint, err);
 	if (!rc)
+		rc = mount_records_outside(&a.records, mountpoint, err);
+	if (!rc)
 		rc = pin_provide_all(cli, pins ? &pin : NULL, operands.at, operands.count - 1, err);
 	if (rc)
 		return rc;
 	struct session_config c = {.cli = cli,
 		.options = a.options,
 		.pin = pins ? &pin : NULL,
+		.pinned_by = a.set   ? "set"
+			     : a.key ? "url"
+				     : "header",
+		.records = a.records.config,
 		.backing = operands.at,
 		.backing_count = operands.count - 1,
 		.mountpoint = mountpoint};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The -o options of `cmkdisk mount`, as a table.
 #include "mount_options.h"
+#include "clock.h"
 #include "scope.h"
 #include "units.h"
 
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define HOOK_TIMEOUT_MAX_MS (3600 * MS_PER_S)
 
 static int number(const char *name, const char *text, int base, unsigned long max,
 	unsigned long *out, struct errmsg *err)
@@ -81,6 +84,27 @@ static int opt_cache(struct mount_options *o, const char *v, struct errmsg *err)
 	return 0;
 }
 
+static int opt_grace_warnings(struct mount_options *o, const char *v, struct errmsg *err)
+{
+	return warning_plan_parse(v, &o->warnings, err);
+}
+
+static int opt_before_stop(struct mount_options *o, const char *v, struct errmsg *err)
+{
+	return parse_duration_ms("-o before-stop", v, &o->warnings.before_stop_ms, err);
+}
+
+static int opt_hook_timeout(struct mount_options *o, const char *v, struct errmsg *err)
+{
+	uint64_t ms = 0;
+	int rc = parse_duration_ms("-o hook-timeout", v, &ms, err);
+	if (!rc && (ms == 0 || ms > HOOK_TIMEOUT_MAX_MS))
+		return errmsg_set(err, EINVAL,
+			"-o hook-timeout=%s: expected more than nothing, and at most 1h", v);
+	o->hook_timeout_ms = (uint32_t)ms;
+	return rc;
+}
+
 static int opt_uid(struct mount_options *o, const char *v, struct errmsg *err)
 {
 	const struct passwd *p = getpwnam(v);
@@ -145,6 +169,9 @@ static const struct {
 	{"ro", false, opt_ro},
 	{"rw", false, opt_rw},
 	{"cache", true, opt_cache},
+	{"grace-warnings", true, opt_grace_warnings},
+	{"before-stop", true, opt_before_stop},
+	{"hook-timeout", true, opt_hook_timeout},
 	{"allow_other", false, opt_allow_other},
 	{"uid", true, opt_uid},
 	{"gid", true, opt_gid},

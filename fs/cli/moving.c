@@ -2,6 +2,7 @@
 // Who moves a disk: this command, or the daemon that has it in use.
 #include "moving.h"
 #include "cli.h"
+#include "command_records.h"
 #include "ctl.h"
 #include "json.h"
 #include "keyset.h"
@@ -132,7 +133,7 @@ static int search_socket(void *ctx, const char *socket)
 	return 0;
 }
 
-static int of_backing(
+static int here_or_there(
 	const struct cli *cli, const struct moving *m, const char *backing, struct errmsg *err)
 {
 	struct search *s autofree = calloc(1, sizeof(*s));
@@ -146,7 +147,27 @@ static int of_backing(
 			"%s: mounted at %s, whose daemon has the settings that it was mounted "
 			"with; leave out those for the key that the disk has now",
 			backing, s->mountpoint);
+	if (command_records_wanted(m->audit))
+		return errmsg_set(err, EINVAL,
+			"%s: mounted at %s, whose daemon keeps the log that it was mounted with; "
+			"leave out --audit",
+			backing, s->mountpoint);
 	return by_daemon(m, s->mountpoint, s->disk, err);
+}
+
+static int of_backing(
+	const struct cli *cli, const struct moving *m, const char *backing, struct errmsg *err)
+{
+	int rc = command_records_begin(cli->records,
+		&(struct command_records){.request = m->target ? "rekey" : "rotate",
+			.backing = backing,
+			.key_url = m->target ? m->target->key_url : NULL},
+		m->audit, err);
+	if (rc)
+		return rc;
+	rc = here_or_there(cli, m, backing, err);
+	command_records_end(cli->records, rc, err);
+	return rc;
 }
 
 int moving_run(const struct cli *cli, const struct moving *m, const struct cli_operands *operands,
@@ -161,6 +182,11 @@ int moving_run(const struct cli *cli, const struct moving *m, const struct cli_o
 		return errmsg_set(err, EINVAL,
 			"%s: settings for the key that a disk has now are for a backing file; a "
 			"daemon has those that it was mounted with",
+			first);
+	if (is_mount && command_records_wanted(m->audit))
+		return errmsg_set(err, EINVAL,
+			"%s: --audit is for a backing file; a daemon keeps the log that it was "
+			"mounted with",
 			first);
 	if (is_mount)
 		return by_daemon(m, first, operands->count > 1 ? operands->at[1] : NULL, err);

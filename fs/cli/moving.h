@@ -13,12 +13,14 @@
 struct cli;
 struct cli_operands;
 struct keyset;
+struct mount_records;
 
 struct moving {
 	const struct keyset *present; // of a backing file: the key that opens it now; NULL any
 	const struct keyset *target;  // NULL: the newest version of the key that opens it now
 	bool only;		      // every other binding goes
 	bool allow_purgeable;
+	const struct mount_records *audit; // of a backing file: where it is recorded
 };
 
 // Operands: MOUNTPOINT [DISK] or BACKING. Prints a line per disk; every disk is tried, and the

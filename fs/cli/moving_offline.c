@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "clock.h"
 #include "command_agent.h"
+#include "command_records.h"
 #include "keyguard.h"
 #include "keyset.h"
 #include "luks.h"
@@ -13,6 +14,7 @@
 #include "path.h"
 #include "print.h"
 #include "rebind.h"
+#include "records.h"
 #include "scope.h"
 #include "secret.h"
 #include "store.h"
@@ -115,6 +117,31 @@ static void tell(const struct attempt *t)
 				info->bindings[i].key_version);
 }
 
+// Nothing was moved if it had been there already.
+static void record(const struct attempt *t)
+{
+	const struct binding *from = &t->present, *to = &t->r->binding;
+	if (strcmp(from->key_version, to->key_version) || strcmp(from->key_url, to->key_url))
+		command_records_moved(
+			t->cli->records, &(struct records_move){.key_url = to->key_url,
+						 .from_url = from->key_url,
+						 .from = from->key_version,
+						 .to = to->key_version,
+						 .by_hand = true});
+}
+
+static void record_failure(const struct cli *cli, const struct moving *m, const struct binding *b,
+	int rc, const struct errmsg *err)
+{
+	command_records_moved(cli->records,
+		&(struct records_move){.key_url = m->target ? m->target->key_url : b->key_url,
+			.from_url = b->key_url,
+			.from = b->key_version,
+			.by_hand = true,
+			.rc = rc,
+			.err = err});
+}
+
 static int try_binding(const struct cli *cli, const struct moving *m, const char *backing,
 	struct volume *v, const struct binding *b, struct errmsg *err)
 {
@@ -127,9 +154,11 @@ static int try_binding(const struct cli *cli, const struct moving *m, const char
 		rc = prepare(&t, err);
 	if (!rc)
 		rc = change_header(&t, err);
-	if (!rc)
-		tell(&t);
-	return rc;
+	if (rc)
+		return rc;
+	record(&t);
+	tell(&t);
+	return 0;
 }
 
 // Those of the former key first, and of them the one that was to take the place of the others, so
@@ -138,6 +167,7 @@ static int try_each(const struct cli *cli, const struct moving *m, const char *b
 	struct volume *v, const struct binding *all, size_t count, struct errmsg *err)
 {
 	size_t order[BINDINGS_MAX];
+	const struct binding *tried = NULL;
 	int first = 0;
 	binding_order(all, count, order);
 	for (int pass = 0; pass < 2; pass++)
@@ -150,10 +180,14 @@ static int try_each(const struct cli *cli, const struct moving *m, const char *b
 			int rc = try_binding(cli, m, backing, v, b, &this);
 			if (!rc)
 				return 0;
-			if (!first)
-				*err = this;
-			first = first ? first : rc;
+			if (first)
+				continue;
+			*err = this;
+			first = rc;
+			tried = b;
 		}
+	if (tried)
+		record_failure(cli, m, tried, first, err);
 	return first ? first
 		     : errmsg_set(err, EKEYREJECTED, "the header names no key that is meant here");
 }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Sentences for paths.
 #include "path.h"
+#include "scope.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *path_disk_name(const char *label, const char *backing)
 {
@@ -40,4 +44,23 @@ int path_failed(const char *path, int errnum, struct errmsg *err)
 		return errmsg_set(
 			err, errnum, "%s: cannot be looked at: %s", path, strerror(errnum));
 	}
+}
+
+int path_absolute(const char *path, char **out, struct errmsg *err)
+{
+	char *here autofree = NULL;
+	*out = NULL;
+	if (*path == '/') {
+		*out = strdup(path);
+	} else {
+		here = getcwd(NULL, 0);
+		if (!here)
+			return errmsg_set(err, errno,
+				"%s: the directory that we are in has no path; name it from the "
+				"root",
+				path);
+		if (asprintf(out, "%s/%s", strcmp(here, "/") ? here : "", path) < 0)
+			*out = NULL;
+	}
+	return *out ? 0 : errmsg_set(err, ENOMEM, "out of memory");
 }

@@ -13,4 +13,8 @@ int path_failed(const char *path, int errnum, struct errmsg *err);
 // What a disk is called in a key store's own log: its label, or else its file's name.
 const char *path_disk_name(const char *label, const char *backing);
 
+// From the root, whatever directory we go to later; links stay as they are. The caller frees *out.
+// -errno with a sentence.
+int path_absolute(const char *path, char **out, struct errmsg *err) must_use;
+
 #endif

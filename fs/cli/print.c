@@ -35,6 +35,14 @@ void print_line(const char *fmt, ...)
 	(void)puts(line);
 }
 
+unsigned print_width(const char *text)
+{
+	unsigned n = 0;
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
 void format_seconds(int64_t seconds, char *out, uint32_t room)
 {
 	format_duration_ms(seconds > 0 ? (uint64_t)seconds * 1000 : 0, out, room);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // cmkdisk rekey: another key opens a disk from now on.
 #include "cli.h"
+#include "command_records.h"
 #include "keyset.h"
+#include "mount_records.h"
 #include "moving.h"
 #include "scope.h"
 
@@ -11,6 +13,7 @@
 struct args {
 	const char *key, *set, *old_set;
 	bool only, allow_purgeable;
+	struct mount_records audit;
 };
 
 static const struct cli_option options[] = {
@@ -19,12 +22,14 @@ static const struct cli_option options[] = {
 	{0, "old-set", "FILE", "of a backing file: key set of the key that opens it now"},
 	{0, "only", NULL, "remove every other binding, not just those to the former key"},
 	{0, "allow-purgeable", NULL, "bind to a key that could be destroyed for ever"},
+	{0, "audit", "FILE|journal|stderr", COMMAND_AUDIT_HELP},
 };
 
 static int set(void *ctx, const struct cli_option *o, const char *value, struct errmsg *err)
 {
-	(void)err;
 	struct args *a = ctx;
+	if (!strcmp(o->name, "audit"))
+		return mount_records_audit(&a->audit, value, err);
 	if (!strcmp(o->name, "key"))
 		a->key = value;
 	else if (!strcmp(o->name, "set"))
@@ -38,10 +43,15 @@ static int set(void *ctx, const struct cli_option *o, const char *value, struct 
 	return 0;
 }
 
+static void args_free(struct args *a)
+{
+	mount_records_free(&a->audit);
+}
+
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
 	struct errmsg *err)
 {
-	struct args a = {0};
+	struct args a scoped(args_free) = {0};
 	struct cli_operands operands;
 	int rc = cli_parse(self, argc, argv, set, &a, 1, 2, &operands, err);
 	if (rc)
@@ -59,7 +69,8 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 	const struct moving m = {.present = a.old_set ? &present : NULL,
 		.target = &target,
 		.only = a.only,
-		.allow_purgeable = a.allow_purgeable};
+		.allow_purgeable = a.allow_purgeable,
+		.audit = &a.audit};
 	return moving_run(cli, &m, &operands, err);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Composes a mount. Order of making: crew, monitor, disks (store locked, header read, key asked for
 // its first grant), FUSE front, monitor threads, control socket. Taken down in the opposite order,
-// with the keys wiped before anything that may block.
+// with the keys wiped before anything that may block, and the backing files let go of before the
+// last programs and the audit log are waited for.
 #include "cipher.h"
 #include "log.h"
 #include "scope.h"
@@ -60,6 +61,8 @@ static int make_monitor(struct session *s, struct errmsg *err)
 	uint64_t interval = s->options.interval_ms;
 	if (interval == DURATION_UNSET && s->pin)
 		interval = s->pin->interval_ms;
+	if (interval < s->look_ns / NS_PER_MS)
+		s->look_ns = interval * NS_PER_MS;
 	int rc = monitor_new(
 		&(struct monitor_config){.clock = clock_real(),
 			.log = s->log,
@@ -99,12 +102,21 @@ static int make_disks(struct session *s, char *const *backing, struct errmsg *er
 	return 0;
 }
 
+static void on_ready(void *ctx)
+{
+	struct session *s = ctx;
+	session_event_mounted(s);
+	s->ready(s->ready_ctx);
+}
+
 static int make_front(struct session *s, const struct session_config *c, struct errmsg *err)
 {
 	struct front_disk *list autofree = calloc(s->disk_count, sizeof(*list));
 	if (!list)
 		return errmsg_set(err, ENOMEM, "out of memory");
 	c->mounting(c->ctx);
+	s->ready = c->ready;
+	s->ready_ctx = c->ctx;
 	for (size_t i = 0; i < s->disk_count; i++)
 		list[i] = (struct front_disk){.name = s->disks[i].name, .disk = s->disks[i].disk};
 	return front_new(&(struct front_config){.mountpoint = s->mountpoint,
@@ -118,8 +130,8 @@ static int make_front(struct session *s, const struct session_config *c, struct 
 				 .gid = s->options.gid,
 				 .mode = s->options.mode,
 				 .log = s->log,
-				 .ready = c->ready,
-				 .ctx = c->ctx},
+				 .ready = on_ready,
+				 .ctx = s},
 		&s->front, err);
 }
 
@@ -147,6 +159,8 @@ static int start_threads(struct session *s, struct errmsg *err)
 		rc = monitor_start(s->monitor);
 	if (!rc)
 		rc = session_rotate_start(s);
+	if (!rc && session_events_wanted(s))
+		rc = session_watchman_start(s);
 	if (!rc)
 		rc = -pthread_create(&s->signal_thread, NULL, signal_thread, s);
 	if (rc)
@@ -173,6 +187,24 @@ static int compose(struct session *s, const struct session_config *c, struct err
 	return rc ? rc : ctl_server_new(s->mountpoint, session_ctl, s, s->log, &s->ctl, err);
 }
 
+static int make_room(struct session *s, size_t disks)
+{
+	s->disks = calloc(disks, sizeof(*s->disks));
+	s->disk_count = s->disks ? disks : 0;
+	for (size_t i = 0; i < s->disk_count; i++) {
+		s->disks[i].session = s;
+		s->disks[i].index = i;
+		s->disks[i].seen.state = LEASE_STOPPED;
+	}
+	(void)pthread_mutex_init(&s->events.lock, NULL);
+	s->watchman.waker = (struct waker){-1, -1};
+	int rc = session_report_init(s), rotate = session_rotate_init(s);
+	rc = rc ? rc : rotate;
+	if (!rc)
+		rc = session_watchman_init(s);
+	return s->disks ? rc : -ENOMEM;
+}
+
 int session_open(const struct session_config *c, struct session **out, struct errmsg *err)
 {
 	if (cipher_init_process())
@@ -184,21 +216,21 @@ int session_open(const struct session_config *c, struct session **out, struct er
 	s->options = c->options;
 	s->pin = c->pin;
 	s->log = c->log;
+	s->pinned_by = c->pinned_by;
+	s->records = c->records;
 	s->quiet_agents = c->quiet_agents;
 	(void)snprintf(s->mountpoint, sizeof(s->mountpoint), "%s", c->mountpoint);
-	(void)!session_report_init(s);
-	(void)!session_rotate_init(s);
-	s->disks = calloc((size_t)c->backing_count, sizeof(*s->disks));
-	if (!s->disks)
-		return errmsg_set(err, ENOMEM, "out of memory");
-	s->disk_count = (size_t)c->backing_count;
-	for (size_t i = 0; i < s->disk_count; i++) {
-		s->disks[i].session = s;
-		s->disks[i].index = i;
-	}
-	int rc = compose(s, c, err);
+	int rc = make_room(s, (size_t)c->backing_count);
+	if (rc)
+		return errmsg_set(err, -rc, "out of memory");
+	rc = session_events_open(s, err);
 	if (rc)
 		return rc;
+	rc = compose(s, c, err);
+	if (rc) {
+		session_event_refused(s, rc, err);
+		return rc;
+	}
 	*out = TAKE(s);
 	return 0;
 }
@@ -228,6 +260,37 @@ static void leave_behind(struct session *s)
 	session_keys_free(s);
 }
 
+// The backing files are free when this returns, and whoever unmounts may know. Unless hooks still
+// run, one of which may be the one that unmounts, the end of the process, which is near, tells
+// them.
+static void let_go(struct session *s)
+{
+	for (size_t i = 0; i < s->disk_count; i++)
+		session_disk_close(&s->disks[i]);
+	session_keys_free(s);
+	crew_free(&s->crew);
+	if (!session_hooks_busy(s))
+		return;
+	log_notice(s->log, "%s: unmounted; hooks still run, and have at most %u s", s->mountpoint,
+		session_hooks_time_ms(s) / 1000);
+	if (s->ctl)
+		ctl_server_release(s->ctl);
+}
+
+static void destroy(struct session *s)
+{
+	ctl_server_free(&s->ctl);
+	free(s->disks);
+	(void)pthread_mutex_destroy(&s->headers);
+	(void)pthread_cond_destroy(&s->rotation.news);
+	(void)pthread_mutex_destroy(&s->rotation.lock);
+	(void)pthread_mutex_destroy(&s->events.lock);
+	session_watchman_destroy(s);
+	free(s->events.head);
+	session_report_destroy(s);
+	free(s);
+}
+
 void session_close(struct session **sp)
 {
 	struct session *s = *sp;
@@ -238,31 +301,27 @@ void session_close(struct session **sp)
 		(void)pthread_kill(s->signal_thread, SIGTERM);
 		(void)pthread_join(s->signal_thread, NULL);
 	}
+	atomic_store(&s->leaving, true);
 	// First, and not after somebody's wait for a key store that hangs.
 	if (s->monitor)
 		monitor_stop(s->monitor);
 	session_keys_cancel(s);
 	session_rotate_stop(s);
-	ctl_server_free(&s->ctl);
+	if (s->ctl)
+		ctl_server_stop(s->ctl);
+	session_watchman_end(s); // asks the monitor
 	bool stuck = session_rotate_end(s) < 0;
 	stuck |= monitor_free(&s->monitor) < 0;
 	session_report_end(s);
 	front_free(&s->front);
-	if (stuck || s->hung) {
+	session_event_unmounted(s);
+	stuck |= s->hung;
+	if (stuck)
 		leave_behind(s);
-		*sp = NULL;
-		return;
-	}
-	for (size_t i = 0; i < s->disk_count; i++)
-		session_disk_close(&s->disks[i]);
-	session_keys_free(s);
-	crew_free(&s->crew);
-	free(s->disks);
-	(void)pthread_mutex_destroy(&s->headers);
-	(void)pthread_cond_destroy(&s->rotation.news);
-	(void)pthread_mutex_destroy(&s->rotation.lock);
-	(void)pthread_cond_destroy(&s->reports.news);
-	(void)pthread_mutex_destroy(&s->reports.lock);
-	free(s);
+	else
+		let_go(s);
+	stuck |= session_events_close(s) < 0;
 	*sp = NULL;
+	if (!stuck)
+		destroy(s);
 }

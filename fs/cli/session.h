@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "errmsg.h"
 #include "keyset.h"
+#include "warnings.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,12 +27,24 @@ struct mount_options {
 	uid_t uid;
 	gid_t gid;
 	mode_t mode; // permission bits of the files
+	struct warning_plan warnings;
+	uint32_t hook_timeout_ms; // 0: the default
+};
+
+// Who is told what happens. Borrowed.
+struct records_config {
+	const char *audit_file; // absolute, NULL none
+	bool audit_stderr, audit_journal;
+	char *const *hooks; // absolute paths of programs
+	size_t hook_count;
 };
 
 struct session_config {
 	const struct cli *cli;
 	struct mount_options options;
 	const struct keyset *pin; // NULL: the header names the key
+	const char *pinned_by;	  // for records: "set", "url" or "header"; static
+	struct records_config records;
 	char *const *backing;
 	int backing_count;
 	const char *mountpoint; // absolute, resolved

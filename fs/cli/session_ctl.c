@@ -53,8 +53,8 @@ static const struct {
 	int (*run)(struct session *s, const int *disks, size_t count, struct errmsg *err);
 	bool changes;
 	// Instead of run: answers for each disk.
-	int (*move)(struct session *s, const struct json *request, const int *disks, size_t count,
-		struct json **reply, struct errmsg *err);
+	int (*move)(struct session *s, const struct ctl_peer *peer, const struct json *request,
+		const int *disks, size_t count, struct json **reply, struct errmsg *err);
 } ops[] = {
 	{"check", do_check, false, NULL},
 	{"lock", do_lock, true, NULL},
@@ -65,8 +65,8 @@ static const struct {
 
 // All together, so that those on one key cost one question. Every disk is tried; the first failure
 // is the one that is told.
-static int for_disks(struct session *s, ssize_t one, size_t op, const struct json *request,
-	struct json **reply, struct errmsg *err)
+static int for_disks(struct session *s, ssize_t one, size_t op, const struct ctl_peer *peer,
+	const struct json *request, struct json **reply, struct errmsg *err)
 {
 	int *list autofree = calloc(s->disk_count, sizeof(*list));
 	if (!list)
@@ -76,7 +76,7 @@ static int for_disks(struct session *s, ssize_t one, size_t op, const struct jso
 		if (one < 0 || (size_t)one == i)
 			list[count++] = (int)i;
 	if (ops[op].move)
-		return ops[op].move(s, request, list, count, reply, err);
+		return ops[op].move(s, peer, request, list, count, reply, err);
 	int rc = ops[op].run(s, list, count, err);
 	return rc ? rc : status_json(s, reply);
 }
@@ -86,10 +86,36 @@ static int stop(struct session *s, const struct ctl_peer *peer)
 {
 	log_notice(s->log, "stop %s: asked by uid %u, pid %d", s->mountpoint, (unsigned)peer->uid,
 		(int)peer->pid);
+	session_event_control(s,
+		&(struct session_command){
+			.op = "stop", .peer = peer, .begun_ns = clock_boot_ns(clock_real())},
+		0, NULL);
+	atomic_store(&s->leaving, true);
 	for (size_t i = 0; i < s->disk_count; i++)
 		lease_lock(s->disks[i].lease, "The disk is being unmounted");
 	front_stop(s->front);
 	return 0;
+}
+
+// Carries out one that concerns disks, and records it, whatever became of it.
+static int run(struct session *s, size_t op, const struct ctl_peer *peer,
+	const struct json *request, struct json **reply, struct errmsg *err)
+{
+	struct session_command c = {.op = ops[op].op,
+		.key_url = ops[op].move ? json_str(request, "keyUrl") : NULL,
+		.peer = peer,
+		.begun_ns = clock_boot_ns(clock_real())};
+	ssize_t one = -1;
+	int rc = find_disk(s, request, &one, err);
+	if (!rc) {
+		c.disk = one < 0 ? NULL : s->disks[one].name;
+		if (ops[op].changes)
+			log_notice(s->log, "%s %s: asked by uid %u, pid %d", c.op,
+				c.disk ? c.disk : "all disks", (unsigned)peer->uid, (int)peer->pid);
+		rc = for_disks(s, one, op, peer, request, reply, err);
+	}
+	session_event_control(s, &c, rc, err);
+	return rc;
 }
 
 int session_ctl(void *ctx, const struct ctl_peer *peer, const struct json *request,
@@ -103,19 +129,9 @@ int session_ctl(void *ctx, const struct ctl_peer *peer, const struct json *reque
 		return status_json(s, reply);
 	if (!strcmp(op, "stop"))
 		return stop(s, peer);
-	ssize_t one = -1;
-	int rc = find_disk(s, request, &one, err);
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
-		if (strcmp(op, ops[i].op))
-			continue;
-		if (ops[i].changes)
-			log_notice(s->log, "%s %s: asked by uid %u, pid %d", op,
-				one < 0 ? "all disks" : s->disks[one].name, (unsigned)peer->uid,
-				(int)peer->pid);
-		return for_disks(s, one, i, request, reply, err);
-	}
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		if (!strcmp(op, ops[i].op))
+			return run(s, i, peer, request, reply, err);
 	return errmsg_set(err, EINVAL,
 		"no operation \"%s\"; expected status, check, lock, unlock, "
 		"rotate, rekey or stop",

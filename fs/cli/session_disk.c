@@ -94,7 +94,9 @@ int session_disk_open(
 				      .size = info->policy.size,
 				      .sector_size = info->sector_size,
 				      .read_only = s->options.read_only,
-				      .thin = info->policy.thin},
+				      .thin = info->policy.thin,
+				      .store_failed = session_store_failed,
+				      .ctx = d},
 			&d->disk);
 	return rc ? errmsg_set(err, -rc, "%s: %s", d->backing, strerror(-rc)) : 0;
 }
@@ -197,7 +199,10 @@ int session_disk_bind(struct session *s, struct session_disk *d, struct errmsg *
 		       (!s->options.read_only && is_unfinished(d));
 	s->rotation.wanted |= d->to_rotate;
 	volume_close(&d->volume);
-	struct disk_opener opener = {.unlock = session_header_unlock, .ctx = d, .name = d->backing};
+	struct disk_opener opener = {.unlock = session_header_unlock,
+		.refused = session_event_not_resumed,
+		.ctx = d,
+		.name = d->backing};
 	d->monitored = monitor_add_disk(s->monitor, d->key, d->binding, d->lease, &opener);
 	if (d->monitored < 0)
 		return errmsg_set(
@@ -226,8 +231,8 @@ void session_disk_close(struct session_disk *d)
 	session_disk_flush(d);
 	volume_close(&d->volume);
 	store_close(&d->store);
-	free(d->binding);
-	free(d->rotation_sentence);
-	free(d->backing);
-	free(d->name);
+	free(TAKE(d->binding));
+	free(TAKE(d->rotation_sentence));
+	free(TAKE(d->backing));
+	free(TAKE(d->name));
 }

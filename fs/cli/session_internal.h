@@ -11,11 +11,16 @@
 #include "luks.h"
 #include "monitor.h"
 #include "session.h"
+#include "session_event.h"
+#include "session_watchman.h"
 #include "store.h"
 
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
+
+// Who is told of a lease's changes: the records, and the log, which may hang.
+enum report_to { TO_RECORDS, TO_LOG, REPORT_TO };
 
 struct session_disk {
 	struct session *session;
@@ -40,27 +45,37 @@ struct session_disk {
 	int rotation_error;	 // -errno of the last try; 0 none
 	char *rotation_sentence; // of that; owned
 	// Guarded by session.reports.lock, but for the last two, which are the dispatcher's.
+	struct {
+		unsigned waiting, newest; // how many of its reports; the place of the newest
+	} reports[REPORT_TO];
 	uint64_t stops_seen; // of the lease
 	bool to_forget, forgetting;
 	bool forgetter_made;
 	pthread_t forgetter;
+	struct lease_seen seen; // of the thread that tells the records
+	struct disk_watch watch;
 };
 
-// A lease's change that is still to be logged.
+// A lease's change that is still to be told.
 struct report {
 	struct session_disk *disk;
 	struct lease_view view;
+	uint64_t told_ns; // boot time: when it was told
 };
-#define REPORTS_MAX 64u
+#define REPORTS_MAX 64u // when so many wait, a disk's next one takes the place of its newest
 
 struct reports {
 	pthread_mutex_t lock; // taken last, nothing is called with it
 	pthread_cond_t news;
-	struct report ring[REPORTS_MAX];
-	unsigned first, count, lost;
+	struct report_queue {
+		struct report *ring; // owned
+		unsigned room, first, count, merged;
+		pthread_t thread;
+		bool runs;
+	} to[REPORT_TO];
 	bool end;
-	pthread_t logger, dispatcher;
-	bool logs, dispatches;
+	pthread_t dispatcher;
+	bool dispatches;
 };
 
 // A key in use, or in use before; never removed.
@@ -91,6 +106,7 @@ struct session {
 	const struct cli *cli;
 	struct mount_options options;
 	const struct keyset *pin;
+	const char *pinned_by;
 	char mountpoint[PATH_MAX];
 	struct logger *log;
 	bool quiet_agents;
@@ -104,6 +120,14 @@ struct session {
 	struct front *front;
 	bool hung; // the front gave up waiting for a thread in a backing store
 	struct ctl_server *ctl;
+	struct records_config records;
+	struct session_events events;
+	bool told_mounted;
+	atomic_bool leaving; // somebody has asked for the end
+	struct watchman watchman;
+	uint64_t look_ns;	  // how often it looks at keys
+	void (*ready)(void *ctx); // as configured
+	void *ready_ctx;
 	struct reports reports;
 	struct rotation rotation;
 	pthread_t signal_thread;
@@ -157,6 +181,7 @@ struct target {
 	bool rotates;		      // for the time after it
 	bool only;		      // every other binding goes, not just those of the former key
 	bool allow_purgeable;
+	const struct ctl_peer *by_hand; // NULL: by itself
 };
 
 struct moved {
@@ -168,6 +193,7 @@ struct moved {
 	struct json *others; // of a move by hand to another key: what else opens it; owned, or NULL
 	struct errmsg err;
 	char from[BINDING_VERSION_MAX], to[BINDING_VERSION_MAX]; // versions; equal: it was there
+	char from_url[BINDING_URL_MAX];				 // of the key that it had
 	char key_url[BINDING_URL_MAX];				 // that it has now
 };
 
@@ -202,10 +228,10 @@ int session_move(struct session *s, const struct target *t, const int *disks, si
 	struct moved *results, struct errmsg *err) must_use;
 
 // session_rotate_ctl.c: the requests "rotate" and "rekey"; results for each disk.
-int session_ctl_rotate(struct session *s, const struct json *request, const int *disks,
-	size_t count, struct json **reply, struct errmsg *err) must_use;
-int session_ctl_rekey(struct session *s, const struct json *request, const int *disks, size_t count,
-	struct json **reply, struct errmsg *err) must_use;
+int session_ctl_rotate(struct session *s, const struct ctl_peer *peer, const struct json *request,
+	const int *disks, size_t count, struct json **reply, struct errmsg *err) must_use;
+int session_ctl_rekey(struct session *s, const struct ctl_peer *peer, const struct json *request,
+	const int *disks, size_t count, struct json **reply, struct errmsg *err) must_use;
 // How a disk stands with the versions of its key.
 struct rotation_view {
 	bool enabled;
@@ -224,7 +250,9 @@ bool session_rotates(const struct session *s);
 
 // session_report.c: any thread may report, and is not held up. The kernel's copies of plaintext are
 // forgotten (private mappings have them also without cache=kernel).
+// Room for the reports of disk_count disks.
 int session_report_init(struct session *s) must_use;
+void session_report_destroy(struct session *s);
 int session_report_start(struct session *s) must_use;
 void session_report(struct session_disk *d, const struct lease_view *v);
 void session_report_end(struct session *s);

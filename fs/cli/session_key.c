@@ -54,7 +54,9 @@ int session_key_agent(struct session *s, const char *key_url, const char *config
 				 .disk = disk,
 				 .deadline_ms = AGENT_DEADLINE_MS,
 				 .log = s->log,
-				 .quiet = s->quiet_agents},
+				 .quiet = s->quiet_agents,
+				 .answered = session_event_answered,
+				 .answered_ctx = s},
 		out, err);
 }
 

@@ -321,6 +321,7 @@ void pass_move(struct pass *p, struct session_disk *d, struct moved *out)
 	memcpy(out->from, d->binding->key_version, sizeof(out->from));
 	memcpy(out->to, d->binding->key_version, sizeof(out->to));
 	memcpy(out->key_url, d->binding->key_url, sizeof(out->key_url));
+	memcpy(out->from_url, d->binding->key_url, sizeof(out->from_url));
 	out->rc = move(p, d, out);
 	if (!p->target->key_url)
 		json_free(&out->others);

@@ -22,6 +22,7 @@
 struct job {
 	struct target target;
 	char *key_url, *config; // what target points to
+	struct ctl_peer by_hand;
 	int *disks;
 	size_t count;
 	struct moved *results;
@@ -77,9 +78,11 @@ void session_newer(void *session, int key)
 	(void)pthread_cond_broadcast(&s->rotation.news);
 }
 
-static void log_done(const struct session_disk *d, const struct moved *m)
+static void tell_done(struct session_disk *d, const struct moved *m, const struct ctl_peer *by_hand)
 {
 	struct logger *log = d->session->log;
+	if (strcmp(m->from, m->to) || strcmp(m->from_url, m->key_url))
+		session_event_moved(d, EVENT_ROTATED, m, by_hand);
 	if (strcmp(m->from, m->to))
 		log_notice(log, "%s: moved from key version %s to %s of %s", d->backing, m->from,
 			m->to, m->key_url);
@@ -88,15 +91,17 @@ static void log_done(const struct session_disk *d, const struct moved *m)
 			d->backing, m->removed, m->to, m->key_url);
 }
 
-static void log_failed(const struct session_disk *d, const struct moved *m)
+static void tell_failed(
+	struct session_disk *d, const struct moved *m, const struct ctl_peer *by_hand)
 {
+	session_event_moved(d, EVENT_ROTATION_FAILED, m, by_hand);
 	struct errmsg told = m->err;
 	errmsg_prefix(&told, "%s", d->backing);
 	log_warning(d->session->log, "not moved to another key or version: %s", told.text);
 }
 
 // What the status shows, and the log is told once for each change.
-static void record(struct session_disk *d, const struct moved *m)
+static void record(struct session_disk *d, const struct moved *m, const struct ctl_peer *by_hand)
 {
 	struct session *s = d->session;
 	char *sentence = m->rc ? strdup(m->err.text) : NULL;
@@ -111,9 +116,9 @@ static void record(struct session_disk *d, const struct moved *m)
 		d->to_rotate |= m->again;
 		s->rotation.retry |= m->again;
 	}
-	log_done(d, m);
+	tell_done(d, m, by_hand);
 	if (news)
-		log_failed(d, m);
+		tell_failed(d, m, by_hand);
 }
 
 static bool ending(struct session *s)
@@ -156,7 +161,7 @@ static void move_or_finish(
 		m->rc = refusal->rc;
 		m->err = refusal->err;
 	}
-	record(d, m);
+	record(d, m, NULL);
 }
 
 // Key by key, so that one agent serves all its disks.
@@ -196,9 +201,9 @@ static void run_job(struct session *s, struct job *j)
 		pass_move(&p, d, &j->results[i]);
 		// A key that somebody named in vain is no failure of the disk's own.
 		if (j->results[i].rc && !j->results[i].again && j->key_url)
-			log_failed(d, &j->results[i]);
+			tell_failed(d, &j->results[i], &j->by_hand);
 		else
-			record(d, &j->results[i]);
+			record(d, &j->results[i], &j->by_hand);
 	}
 }
 
@@ -306,6 +311,8 @@ static struct job *job_new(const struct target *t, const int *disks, size_t coun
 	j->count = count;
 	j->disks = calloc(count, sizeof(*j->disks));
 	j->results = calloc(count, sizeof(*j->results));
+	j->by_hand = *t->by_hand;
+	j->target.by_hand = &j->by_hand;
 	if (t->key_url) {
 		j->target.key_url = j->key_url = strdup(t->key_url);
 		j->target.config = j->config = strdup(t->config);

@@ -63,19 +63,20 @@ static int move(struct session *s, const struct target *t, const int *disks, siz
 	return rc;
 }
 
-int session_ctl_rotate(struct session *s, const struct json *request, const int *disks,
-	size_t count, struct json **reply, struct errmsg *err)
+int session_ctl_rotate(struct session *s, const struct ctl_peer *peer, const struct json *request,
+	const int *disks, size_t count, struct json **reply, struct errmsg *err)
 {
 	(void)request;
-	return move(s, &(struct target){0}, disks, count, reply, err);
+	return move(s, &(struct target){.by_hand = peer}, disks, count, reply, err);
 }
 
-int session_ctl_rekey(struct session *s, const struct json *request, const int *disks, size_t count,
-	struct json **reply, struct errmsg *err)
+int session_ctl_rekey(struct session *s, const struct ctl_peer *peer, const struct json *request,
+	const int *disks, size_t count, struct json **reply, struct errmsg *err)
 {
 	struct target t = {.key_url = json_str(request, "keyUrl"),
 		.config = json_str(request, "config"),
-		.rotates = true};
+		.rotates = true,
+		.by_hand = peer};
 	if (!t.key_url || !t.config || strlen(t.key_url) >= BINDING_URL_MAX)
 		return errmsg_set(err, EINVAL,
 			"rekey: expected \"keyUrl\" and \"config\", strings: the new key and its "

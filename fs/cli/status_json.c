@@ -2,55 +2,16 @@
 // The status object. Members are only ever added; their meaning is in cmkdisk-status(1).
 #include "status_json.h"
 #include "clock.h"
-#include "json.h"
+#include "json_build.h"
 #include "keyguard.h"
 #include "scope.h"
 #include "session_internal.h"
+#include "status_records.h"
 #include "verdict.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-// Keeps the first failure, so that a long list of members reads as one.
-struct builder {
-	struct json *o;
-	int rc;
-};
-
-static void str(struct builder *b, const char *member, const char *value)
-{
-	if (!b->rc)
-		b->rc = json_add_str(b->o, member, value);
-}
-
-static void num(struct builder *b, const char *member, uint64_t value)
-{
-	if (!b->rc)
-		b->rc = json_add_int(b->o, member, (int64_t)value);
-}
-
-static void yes(struct builder *b, const char *member, bool value)
-{
-	if (!b->rc)
-		b->rc = json_add_bool(b->o, member, value);
-}
-
-static struct builder child(struct builder *parent, const char *member)
-{
-	struct builder b = {NULL, parent->rc};
-	if (!b.rc)
-		b.rc = json_object(&b.o);
-	if (!b.rc)
-		b.rc = json_add(parent->o, member, b.o);
-	return b;
-}
-
-static void end(struct builder *parent, const struct builder *b)
-{
-	if (!parent->rc)
-		parent->rc = b->rc;
-}
 
 static uint64_t seconds_until(uint64_t then_ns, uint64_t now_ns)
 {
@@ -75,6 +36,7 @@ static void add_lease(struct builder *b, struct session_disk *d, uint64_t now)
 	num(b, "secondsInState",
 		v.since_ns && now > v.since_ns ? (now - v.since_ns) / NS_PER_S : 0);
 	num(b, "stops", v.stops);
+	num(b, "warned", atomic_load(&d->watch.warned));
 	yes(b, "keyPresent", v.key_present);
 	yes(b, "resumesItself", lease_resumes_itself(d->lease));
 }
@@ -100,6 +62,21 @@ static void add_rotation(struct builder *b, struct session_disk *d, const struct
 		str(&r, "error", NULL);
 	}
 	end(b, &r);
+}
+
+static void add_latency(struct builder *b, const struct monitor_view *m)
+{
+	struct builder l = child(b, "latency");
+	struct builder bounds = list_in(&l, "leMs");
+	for (size_t i = 0; i < MONITOR_LATENCIES; i++)
+		item(&bounds, monitor_latency_ms[i]);
+	end(&l, &bounds);
+	struct builder counts = list_in(&l, "counts");
+	for (size_t i = 0; i <= MONITOR_LATENCIES; i++)
+		item(&counts, m->took[i]);
+	end(&l, &counts);
+	num(&l, "sumMs", m->took_sum_ms);
+	end(b, &l);
 }
 
 static void add_key(struct builder *b, struct session_disk *d, uint64_t now)
@@ -134,12 +111,19 @@ static void add_key(struct builder *b, struct session_disk *d, uint64_t now)
 	num(&c, "granted", m.grants);
 	num(&c, "denied", m.denials);
 	num(&c, "failed", m.failures);
+	num(&c, "unreachable", m.unreachable);
+	num(&c, "misconfigured", m.misconfigured);
+	num(&c, "badBlob", m.bad_blob);
 	num(&c, "lastTookMs", m.last_took_ms);
 	num(&c, "nextInSeconds", seconds_until(m.next_check_ns, now));
+	num(&c, "intervalMs", m.interval_ns / NS_PER_MS);
 	struct agent_stats a;
 	agent_stats(agent, &a);
 	num(&c, "agentPid", (uint64_t)a.pid);
 	num(&c, "agentRestarts", a.restarts);
+	num(&c, "agentTimeouts", a.timeouts);
+	num(&c, "agentCrashes", a.crashes);
+	add_latency(&c, &m);
 	end(b, &c);
 	add_rotation(b, d, &m);
 }
@@ -202,13 +186,16 @@ int status_json(struct session *s, struct json **out)
 	str(&b, "version", CMKDISK_VERSION);
 	str(&b, "mountpoint", s->mountpoint);
 	num(&b, "pid", (uint64_t)getpid());
+	uint64_t now = clock_boot_ns(clock_real());
+	num(&b, "bootMicros", now / 1000);
 	yes(&b, "memoryLocked", s->memory_locked);
+	if (!b.rc)
+		b.rc = status_records(s, b.o);
 	struct json *list = NULL;
 	if (!b.rc)
 		b.rc = json_array(&list);
 	if (!b.rc)
 		b.rc = json_add(b.o, "disks", list);
-	uint64_t now = clock_boot_ns(clock_real());
 	for (size_t i = 0; !b.rc && i < s->disk_count; i++)
 		b.rc = disk_json(&s->disks[i], list, now);
 	if (b.rc)

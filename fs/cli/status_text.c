@@ -106,6 +106,29 @@ static void print_disk(const struct json *d)
 			number(io, "refused"), number(io, "storeErrors"), last);
 }
 
+static void print_audit(const struct json *a)
+{
+	char since[32];
+	const struct json *e = json_get(a, "error");
+	if (!json_str(e, "message"))
+		return;
+	format_seconds(number(e, "seconds"), since, sizeof(since));
+	print_line("  warning: the audit log %s cannot be written since %s: %s; %" PRId64
+		   " events wait, %" PRId64 " lost",
+		text(a, "file"), since, json_str(e, "message"), number(a, "pending"),
+		number(a, "lost"));
+}
+
+static void print_hooks(const struct json *h)
+{
+	const int64_t dropped = number(h, "dropped");
+	if (!json_str(h, "lastFailure") && !dropped)
+		return;
+	print_line("  warning: %" PRId64 " of %" PRId64 " hooks failed, %" PRId64
+		   " dropped; last: %s",
+		number(h, "failed"), number(h, "run"), dropped, text(h, "lastFailure"));
+}
+
 void status_text(const struct json *mount)
 {
 	bool locked = true, detached = false;
@@ -121,6 +144,8 @@ void status_text(const struct json *mount)
 	if (json_bool(mount, "memoryLocked", &locked) && !locked)
 		print_line(
 			"  warning: memory for keys could not be locked; they may reach the swap");
+	print_audit(json_get(mount, "audit"));
+	print_hooks(json_get(mount, "hooks"));
 	const struct json *disks = json_get(mount, "disks");
 	for (size_t i = 0; i < json_array_len(disks); i++)
 		print_disk(json_array_at(disks, i));

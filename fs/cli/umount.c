@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // cmkdisk umount: takes the mount away, also that of a dead daemon, and returns when the daemon has
-// wiped its keys and gone.
+// wiped its keys and let go of the backing files.
 #include "cli.h"
 #include "ctl.h"
 #include "json.h"
@@ -23,6 +23,18 @@
 static const struct cli_option options[] = {
 	{'l', "lazy", NULL, "take it out of sight now, even if files are open"},
 };
+
+// Who serves the mount, by what is seen of it after its socket has gone.
+struct served {
+	struct ctl_peer daemon;
+	int process, line; // as of ctl_daemon(); -1 none
+};
+
+static void served_end(struct served *d)
+{
+	scope_close(&d->process);
+	scope_close(&d->line);
+}
 
 // What an ordinary user may do: fusermount3 is set-uid for this.
 static int by_fusermount(const char *at, bool lazy)
@@ -62,40 +74,38 @@ static int take_away(const char *at, bool lazy, struct errmsg *err)
 
 // Nobody has the mount any more, at least not here. But a file that was open when it was taken away
 // lazily, or another mount namespace's copy, would keep the daemon, with its keys, for ever.
-static int end_daemon(
-	const char *at, const struct ctl_peer *daemon, int process, struct errmsg *err)
+static int end_daemon(const char *at, const struct served *d, struct errmsg *err)
 {
 	struct json *reply scoped(json_free) = NULL;
 	struct errmsg ignored;
 	// It may be ending already, and not listen any more.
 	int rc = remote_call(at, "stop", NULL, ASK_TIMEOUT_MS, &reply, &ignored);
-	if (rc == -ETIMEDOUT && ctl_daemon_wait(process, 1))
+	if (rc == -ETIMEDOUT && ctl_daemon_wait(d->process, d->line, 1))
 		return errmsg_set(err, ETIMEDOUT,
 			"%s: unmounted, but its daemon, process %d, does not answer, and has its "
 			"keys in memory; try again, or as the last resort end it with kill -9 %d",
-			at, (int)daemon->pid, (int)daemon->pid);
-	if (ctl_daemon_wait(process, GONE_TIMEOUT_MS))
+			at, (int)d->daemon.pid, (int)d->daemon.pid);
+	if (ctl_daemon_wait(d->process, d->line, GONE_TIMEOUT_MS))
 		return errmsg_set(err, ETIMEDOUT,
 			"%s: unmounted, and its keys are wiped, but its daemon, process %d, has "
 			"not ended within %d s; its backing store may be stuck",
-			at, (int)daemon->pid, GONE_TIMEOUT_MS / 1000);
+			at, (int)d->daemon.pid, GONE_TIMEOUT_MS / 1000);
 	return 0;
 }
 
 // Nothing is mounted there; a daemon may be left of what was.
-static int end_leftover(
-	const char *at, const struct ctl_peer *daemon, int process, struct errmsg *err)
+static int end_leftover(const char *at, const struct served *d, struct errmsg *err)
 {
-	if (process < 0)
+	if (d->process < 0)
 		return errmsg_set(err, ENOENT,
 			"%s: nothing of cmkdisk is mounted there; cmkdisk status lists the mounts",
 			at);
-	if (mountpoint_seen_by(daemon->pid, at, NULL))
+	if (mountpoint_seen_by(d->daemon.pid, at, NULL))
 		return errmsg_set(err, ENOENT,
 			"%s: nothing of cmkdisk is mounted there in this mount namespace; its "
 			"daemon, process %d, has it in another one: unmount it there",
-			at, (int)daemon->pid);
-	return end_daemon(at, daemon, process, err);
+			at, (int)d->daemon.pid);
+	return end_daemon(at, d, err);
 }
 
 static int run(const struct cli *cli, const struct cli_command *self, int argc, char **argv,
@@ -111,12 +121,11 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 	rc = mountpoint_resolve(operands.at[0], at, err);
 	if (rc)
 		return rc;
-	struct ctl_peer daemon = {0};
-	int process autoclose = -1;
-	bool serves = ctl_daemon(at, &daemon, &process) == 0;
+	struct served d scoped(served_end) = {.process = -1, .line = -1};
+	bool serves = ctl_daemon(at, &d.daemon, &d.process, &d.line) == 0;
 	uid_t owner = 0;
 	if (!mountpoint_seen_by(0, at, &owner))
-		return end_leftover(at, &daemon, process, err);
+		return end_leftover(at, &d, err);
 	if (geteuid() != 0 && owner != geteuid())
 		return errmsg_set(err, EPERM,
 			"%s: the mount belongs to user %u; only that user and root may unmount it",
@@ -125,13 +134,13 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 	rc = take_away(at, lazy || (!serves && mountpoint_answers(at) == -ENOTCONN), err);
 	if (rc || lazy || !serves)
 		return rc;
-	return end_daemon(at, &daemon, process, err);
+	return end_daemon(at, &d, err);
 }
 
 const struct cli_command cmd_umount = {
 	.name = "umount",
 	.operands = "MOUNTPOINT",
-	.summary = "Unmount and wait until the daemon has gone",
+	.summary = "Unmount and wait until the backing files are free",
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.run = run,

@@ -184,7 +184,7 @@ int ctl_probe(const char *mountpoint)
 	return r ? r : connect_daemon(path, PROBE_MS, &fd, &who);
 }
 
-int ctl_daemon(const char *mountpoint, struct ctl_peer *who, int *process)
+int ctl_daemon(const char *mountpoint, struct ctl_peer *who, int *process, int *line)
 {
 	char path[256];
 	int fd autoclose = -1;
@@ -196,12 +196,21 @@ int ctl_daemon(const char *mountpoint, struct ctl_peer *who, int *process)
 	if (who->pid <= 0)
 		return -ESRCH; // of another PID namespace
 	*process = pidfd_open(who->pid, 0);
-	return *process < 0 ? -errno : 0;
+	if (*process < 0)
+		return -errno;
+	*line = TAKE_FD(fd);
+	return 0;
 }
 
-int ctl_daemon_wait(int process, unsigned timeout_ms)
+int ctl_daemon_wait(int process, int line, unsigned timeout_ms)
 {
-	return line_wait(process, POLLIN, -1, line_deadline(timeout_ms));
+	const uint64_t deadline = line_deadline(timeout_ms);
+	char word;
+	int r = line_wait(process, POLLIN, line, deadline);
+	// Closed without a word it says nothing about the files.
+	if (r == -ECANCELED && recv(line, &word, 1, MSG_DONTWAIT | MSG_PEEK) <= 0)
+		r = line_wait(process, POLLIN, -1, deadline);
+	return r == -ECANCELED ? 0 : r;
 }
 
 static bool is_socket_name(const char *name)

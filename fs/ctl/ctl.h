@@ -36,20 +36,26 @@ int ctl_socket_path(const char *mountpoint, char *out, size_t room, struct errms
 // and root are answered.
 int ctl_server_new(const char *mountpoint, ctl_handler handler, void *ctx, struct logger *log,
 	struct ctl_server **out, struct errmsg *err) must_use;
-// Waits for running handlers (so not from one), removes the socket.
-void ctl_server_free(struct ctl_server **s);
+// Waits for running handlers (so not from one), removes the socket. Those who wait for the daemon
+// stay connected.
+void ctl_server_stop(struct ctl_server *s);
+// After that: tells those who wait for the daemon that it has let go of its backing files.
+void ctl_server_release(struct ctl_server *s);
+void ctl_server_free(struct ctl_server **s); // stops it if need be; NULL allowed
 
 // Client. Sends one request, waits for the reply (timeout_ms, 0 = none). -ENOENT with a sentence if
 // no daemon serves that mount point; -EPERM if another user could have put the socket there, or
 // listens at it. A reply with ok:false becomes its errno and sentence.
 int ctl_call(const char *mountpoint, const struct json *request, unsigned timeout_ms,
 	struct json **reply, struct errmsg *err) must_use;
-// The daemon behind a mount point, and a descriptor that polls readable once its process has ended.
-// To be had before it is told to end: its socket goes first. -ENOENT, -ECONNREFUSED: none listens;
-// -EPERM: it is neither ours nor root's; -ESRCH: of another PID namespace, or ended.
-int ctl_daemon(const char *mountpoint, struct ctl_peer *who, int *process) must_use;
-// Waits for its end (0 = no timeout). 0, -ETIMEDOUT. Not from the daemon itself.
-int ctl_daemon_wait(int process, unsigned timeout_ms) must_use;
+// The daemon behind a mount point; a descriptor that polls readable once its process has ended; and
+// a connection to wait by. To be had just before it is told to end: its socket goes first, and a
+// connection by which nothing comes is kept for five seconds only. -ENOENT, -ECONNREFUSED: none
+// listens; -EPERM: it is neither ours nor root's; -ESRCH: of another PID namespace, or ended.
+int ctl_daemon(const char *mountpoint, struct ctl_peer *who, int *process, int *line) must_use;
+// Waits until it has ended, or let go of its backing files (0 = no timeout). 0, -ETIMEDOUT. Not
+// from the daemon itself.
+int ctl_daemon_wait(int process, int line, unsigned timeout_ms) must_use;
 // Whether a daemon listens for that mount point: 0; -ECONNREFUSED if its socket is a dead one's,
 // left behind; -ENOENT if there is none. Never touches the mount itself, which may be stuck.
 int ctl_probe(const char *mountpoint) must_use;

@@ -29,7 +29,8 @@
 struct connection {
 	struct ctl_server *server;
 	pthread_t thread;
-	int fd;
+	int fd; // the thread's; once that has ended, open if it asked nothing until the server
+		// stopped
 	struct ctl_peer peer;
 	bool used; // thread is to be joined
 	bool done; // and will not wait
@@ -110,9 +111,13 @@ static void *connection_main(void *arg)
 {
 	struct connection *c = arg;
 	struct line_buffer b scoped(line_buffer_free) = {0};
-	while (serve_line(c, &b) == 0)
-		;
-	(void)close(c->fd);
+	int r = 0;
+	while (!r)
+		r = serve_line(c, &b);
+	// One that asks nothing may be waiting for the end.
+	char word;
+	if (r != -ECANCELED || b.used > 0 || recv(c->fd, &word, 1, MSG_DONTWAIT | MSG_PEEK) >= 0)
+		scope_close(&c->fd);
 	with_lock(&c->server->lock);
 	c->done = true;
 	(void)pthread_cond_broadcast(&c->server->left);
@@ -238,20 +243,43 @@ static void tell_threads(struct ctl_server *s)
 	(void)pthread_cond_broadcast(&s->left);
 }
 
+void ctl_server_stop(struct ctl_server *s)
+{
+	socket_unlink(&s->socket); // nobody new
+	if (!s->accepting)
+		return;
+	tell_threads(s);
+	(void)pthread_join(s->acceptor, NULL);
+	s->accepting = false;
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+		if (s->connections[i].used)
+			(void)pthread_join(s->connections[i].thread, NULL);
+}
+
+void ctl_server_release(struct ctl_server *s)
+{
+	struct json *reply scoped(json_free) = NULL;
+	char *text autofree = NULL;
+	if (refusal(ESHUTDOWN, "the mount is gone", &reply) || json_print(reply, false, &text))
+		return;
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+		const struct connection *c = &s->connections[i];
+		if (c->used && c->fd >= 0 && line_write(c->fd, text, line_deadline(1)))
+			log_debug(s->log, "control socket: process %d did not wait for the end",
+				(int)c->peer.pid);
+	}
+}
+
 void ctl_server_free(struct ctl_server **sp)
 {
 	struct ctl_server *s = *sp;
 	if (!s)
 		return;
 	*sp = NULL;
-	socket_unlink(&s->socket); // nobody new
-	if (s->accepting) {
-		tell_threads(s);
-		(void)pthread_join(s->acceptor, NULL);
-	}
+	ctl_server_stop(s);
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
 		if (s->connections[i].used)
-			(void)pthread_join(s->connections[i].thread, NULL);
+			scope_close(&s->connections[i].fd);
 	scope_close(&s->socket.fd);
 	scope_close(&s->stop_fd);
 	(void)pthread_cond_destroy(&s->left);

@@ -59,6 +59,8 @@ int disk_new(const struct disk_config *c, struct disk **out)
 	d->sector_size = c->sector_size;
 	d->read_only = c->read_only;
 	d->thin = c->thin;
+	d->store_failed = c->store_failed;
+	d->ctx = c->ctx;
 	*out = TAKE(d);
 	return 0;
 }
@@ -147,6 +149,8 @@ int disk_finish(struct disk *d, int r)
 		r = -EIO;
 	count(&d->store_errors, 1);
 	atomic_store_explicit(&d->last_store_error, -r, memory_order_relaxed);
+	if (d->store_failed)
+		d->store_failed(d->ctx);
 	return r;
 }
 

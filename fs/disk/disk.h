@@ -26,6 +26,10 @@ struct disk_config {
 	uint32_t sector_size;
 	bool read_only;
 	bool thin;
+	// A request was failed by the backing store, after it was counted: in the request's thread.
+	// Must not block, nor allocate. May be NULL.
+	void (*store_failed)(void *ctx);
+	void *ctx;
 };
 
 struct disk_counters {

@@ -24,6 +24,8 @@ struct disk {
 	uint64_t data_offset, size; // bytes
 	uint32_t sector_size;
 	bool read_only, thin;
+	void (*store_failed)(void *ctx);
+	void *ctx;
 	struct rangelock locks;
 
 	// Relaxed: each is exact, together they are no snapshot.

@@ -54,6 +54,8 @@ int agent_new(const struct agent_config *c, struct agent **out, struct errmsg *e
 		return errmsg_set(err, errno, "cannot make an event descriptor: %m");
 	a->quiet = c->quiet;
 	a->credentials = c->credentials;
+	a->answered = c->answered;
+	a->answered_ctx = c->answered_ctx;
 	a->deadline_ms = c->deadline_ms ? c->deadline_ms : DEADLINE_DEFAULT_MS;
 	a->renew_after = c->renew_after ? c->renew_after : AGENT_RENEW_AFTER;
 	a->log = c->log;
@@ -92,12 +94,26 @@ void agent_free(struct agent **a)
 	*a = NULL;
 }
 
+void agent_tell(const struct talk *t)
+{
+	const struct agent *a = t->a;
+	if (!a->answered)
+		return;
+	a->answered(
+		a->answered_ctx, &(struct agent_answered){.question = t->question,
+					 .key_url = a->key_url,
+					 .version = t->version,
+					 .answer = t->answer,
+					 .restarted_after = t->restarted ? t->former_failure : NULL,
+					 .pid = atomic_load(&a->counts.pid)});
+}
+
 void agent_unwrap(struct agent *a, const char *version, const char *alg, const uint8_t *wrapped,
 	size_t wrapped_len, struct secret **plain, struct agent_answer *answer)
 {
 	struct talk t scoped(talk_end);
 	*plain = NULL;
-	if (!talk_begin(&t, a, WIRE_UNWRAP, answer))
+	if (!talk_begin(&t, a, AGENT_UNWRAP, version, answer))
 		return;
 	msg_put_unwrap(&t.w, &(struct msg_unwrap){.version = version,
 				     .alg = alg,
@@ -124,7 +140,7 @@ void agent_wrap(struct agent *a, const struct secret *plain, struct cmk_wrapped 
 {
 	struct talk t scoped(talk_end);
 	memset(out, 0, sizeof(*out));
-	if (!talk_begin(&t, a, WIRE_WRAP, answer))
+	if (!talk_begin(&t, a, AGENT_WRAP, out->version, answer))
 		return;
 	msg_put_wrap(&t.w, &(struct msg_wrap){.plain = plain->data,
 				   .plain_len = plain->len,
@@ -149,7 +165,7 @@ void agent_describe(
 {
 	struct talk t scoped(talk_end);
 	memset(out, 0, sizeof(*out));
-	if (!talk_begin(&t, a, WIRE_DESCRIBE, answer))
+	if (!talk_begin(&t, a, AGENT_DESCRIBE, *version ? version : out->version, answer))
 		return;
 	msg_put_describe(
 		&t.w, &(struct msg_describe){.version = version, .budget_ms = talk_budget_ms(&t)});

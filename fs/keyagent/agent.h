@@ -22,6 +22,22 @@ struct secret;
 // ended in good order, and the next question goes to a new one.
 #define AGENT_RENEW_AFTER 4096
 
+enum agent_question { AGENT_UNWRAP, AGENT_WRAP, AGENT_DESCRIBE };
+
+struct agent_answer;
+
+// One question, once it is answered. Strings are borrowed for the call.
+struct agent_answered {
+	enum agent_question question;
+	const char *key_url;
+	const char *version; // asked about or, where none was named, told; "" unknown
+	const struct agent_answer *answer;
+	// The process was started anew for it, after a crash, a timeout or a loss: what befell the
+	// one before. NULL: no.
+	const char *restarted_after;
+	int pid; // of the process; 0 none
+};
+
 struct agent_config {
 	const char *program;	// absolute path of cmkdisk-agent
 	const char *plugin_dir; // absolute path; the one directory plug-ins are loaded from
@@ -34,6 +50,9 @@ struct agent_config {
 	bool quiet; // its stderr is /dev/null: for a daemon, which must let go of the terminal
 	// Borrowed until agent_free(); NULL none. The provider is sent what is for this key.
 	const struct credentials *credentials;
+	// Called after each question, in the thread that asked it: be brief. May be NULL.
+	void (*answered)(void *ctx, const struct agent_answered *a);
+	void *answered_ctx;
 };
 
 // An answer: a verdict that is never an errno, with the sentence for people.

@@ -25,7 +25,6 @@
 
 #define BACKOFF_FIRST_MS 100u
 #define BACKOFF_LAST_MS 5000u
-#define GOODBYE_MS 200u
 #define DYING_MS 100u // from letting go of the line to being dead
 
 uint64_t talk_now_ns(void)
@@ -318,8 +317,11 @@ static bool run_process(struct talk *t)
 		return false;
 	}
 	atomic_store(&a->counts.pid, (int)a->peer.child.pid);
-	if (a->started_before)
+	t->restarted = a->started_before;
+	if (t->restarted) {
 		a->counts.restarts++;
+		memcpy(t->former_failure, a->last_failure, sizeof(t->former_failure));
+	}
 	a->started_before = true;
 	return true;
 }
@@ -339,13 +341,18 @@ void talk_end(struct talk *t)
 {
 	secret_free(&t->frame);
 	t->answer->took_ms = (uint32_t)((talk_now_ns() - t->answer->asked_ns) / NS_PER_MS);
+	agent_tell(t);
 }
 
-bool talk_begin(struct talk *t, struct agent *a, enum wire_type type, struct agent_answer *answer)
+static const enum wire_type wire_types[] = {
+	[AGENT_UNWRAP] = WIRE_UNWRAP, [AGENT_WRAP] = WIRE_WRAP, [AGENT_DESCRIBE] = WIRE_DESCRIBE};
+
+bool talk_begin(struct talk *t, struct agent *a, enum agent_question q, const char *version,
+	struct agent_answer *answer)
 {
 	memset(answer, 0, sizeof(*answer));
 	answer->asked_ns = talk_now_ns();
-	*t = (struct talk){.a = a, .answer = answer};
+	*t = (struct talk){.a = a, .answer = answer, .question = q, .version = version};
 	t->end_ns = answer->asked_ns + a->deadline_ms * NS_PER_MS;
 	a->counts.questions++;
 	if (secret_new(WIRE_FRAME_MAX, &t->frame)) {
@@ -364,7 +371,7 @@ bool talk_begin(struct talk *t, struct agent *a, enum wire_type type, struct age
 	if (!run_process(t) || (!a->opened && !open_key(t)))
 		return false;
 	a->asked++;
-	start_frame(t, type);
+	start_frame(t, wire_types[q]);
 	return true;
 }
 

@@ -20,6 +20,8 @@ struct agent {
 	uint32_t deadline_ms, renew_after;
 	struct logger *log;
 	bool quiet;
+	void (*answered)(void *ctx, const struct agent_answered *a);
+	void *answered_ctx;
 	int cancel_fd; // an eventfd: readable once agent_cancel() was called
 
 	struct peer peer;
@@ -46,6 +48,10 @@ struct talk {
 	struct agent_answer *answer;
 	struct secret *frame; // out, then in: a secret may be in either
 	uint64_t end_ns;
+	enum agent_question question;
+	const char *version;	  // for who is told of the answer; "" unknown
+	bool restarted;		  // the process, for this question
+	char former_failure[256]; // why that was needed
 	struct wire_writer w;
 	struct wire_reader r;
 };
@@ -54,9 +60,10 @@ struct talk {
 uint64_t talk_now_ns(void);
 
 // True when the question may be put into t->w; otherwise *answer is complete. In both cases
-// talk_end() must follow, before *answer is read.
-bool talk_begin(
-	struct talk *t, struct agent *a, enum wire_type type, struct agent_answer *answer) must_use;
+// talk_end() must follow, before *answer is read. version is read at the end: it may be where the
+// answer is put.
+bool talk_begin(struct talk *t, struct agent *a, enum agent_question q, const char *version,
+	struct agent_answer *answer) must_use;
 // Milliseconds to put into the question: a little less than is waited, so that the provider's own
 // word can still arrive.
 uint32_t talk_budget_ms(const struct talk *t);
@@ -64,13 +71,15 @@ uint32_t talk_budget_ms(const struct talk *t);
 bool talk_ask(struct talk *t) must_use;
 // The answer is not one: kills the process, writes the sentence.
 void talk_failed(struct talk *t, int error);
-void talk_end(struct talk *t);
+void talk_end(struct talk *t); // also tells who wants to know of the answer
 
 void answer_set(struct agent_answer *answer, enum cmk_verdict verdict, const char *fmt, ...)
 	printf_like(3, 4);
 // What an agent may say unasked (log lines, news). 1 if it was that, 0 if not, -EBADMSG.
 int agent_take_unasked(
 	struct agent *a, const struct wire_header *h, struct wire_reader *r) must_use;
+// Hands a question that is answered to whoever wants to know.
+void agent_tell(const struct talk *t);
 // Ends the process and starts the back-off; error: what converse() or peer_receive() said.
 void agent_fail(struct agent *a, int error);
 

@@ -51,17 +51,42 @@ void verdict_fill(const struct disk *d, const struct agent_answer *a, uint64_t a
 	verdict_dates(d, out);
 }
 
+const uint32_t monitor_latency_ms[MONITOR_LATENCIES] = {
+	5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000};
+
+static size_t latency_of(uint32_t took_ms)
+{
+	size_t i = 0;
+	while (i < MONITOR_LATENCIES && took_ms > monitor_latency_ms[i])
+		i++;
+	return i;
+}
+
+static uint64_t *counter_of(struct monitor_view *v, enum cmk_verdict verdict)
+{
+	switch (verdict) {
+	case CMK_GRANTED:
+		return &v->grants;
+	case CMK_DENIED:
+		return &v->denials;
+	case CMK_MISCONFIGURED:
+		return &v->misconfigured;
+	case CMK_BAD_BLOB:
+		return &v->bad_blob;
+	default:
+		return &v->unreachable;
+	}
+}
+
 static void count(struct key *k, struct group *g, const struct agent_answer *a)
 {
 	with_lock(&k->monitor->lock);
 	g->view.checks++;
 	g->view.last_took_ms = a->took_ms;
-	if (a->verdict == CMK_GRANTED)
-		g->view.grants++;
-	else if (a->verdict == CMK_DENIED)
-		g->view.denials++;
-	else
-		g->view.failures++;
+	g->view.took[latency_of(a->took_ms)]++;
+	g->view.took_sum_ms += a->took_ms;
+	++*counter_of(&g->view, a->verdict);
+	g->view.failures += a->verdict != CMK_GRANTED && a->verdict != CMK_DENIED;
 }
 
 // Puts the question with one binding after the other until an answer says something about the
@@ -113,12 +138,34 @@ static void deliver(struct key *k, struct group *g)
 	waker_ring(&k->monitor->timekeeper);
 }
 
+// Its key is granted, but by its policy only a person lets it go on.
+static bool waits_for_a_hand(const struct disk *d, const struct lease_verdict *v)
+{
+	struct lease_view now;
+	lease_view(d->lease, &now);
+	return now.state == LEASE_STOPPED && now.cause != LEASE_CAUSE_NOT_UNLOCKED &&
+	       now.cause != LEASE_CAUSE_LOCKED && !lease_resumes_itself(d->lease) &&
+	       lease_judge(d->lease, v) == 0;
+}
+
+static void tell_waiting(struct disk *d)
+{
+	struct errmsg err;
+	int r = errmsg_set(&err, EPERM,
+		"%s: the key store grants the key again; resume with `cmkdisk unlock` "
+		"(resume=manual)",
+		d->opener.name ? d->opener.name : d->binding.key_url);
+	resume_failed(d, r, &err);
+}
+
 static void resume(struct key *k, struct group *g)
 {
 	struct monitor *m = k->monitor;
 	for (struct disk *d = g->first; d && !atomic_load(&m->stopping); d = d->next) {
 		struct opening *o = NULL;
 		struct errmsg err = {""};
+		if (waits_for_a_hand(d, &g->verdict))
+			tell_waiting(d);
 		if (!lease_resumes_itself(d->lease) || lease_judge(d->lease, &g->verdict) < 0 ||
 			resumer_has(m, d))
 			continue;

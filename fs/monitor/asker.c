@@ -45,6 +45,7 @@ static uint64_t publish(struct key *k)
 		due = k->soon_ns;
 	with_lock(&k->monitor->lock);
 	k->next_check_ns = due;
+	k->interval_ns = k->schedule.interval_ns;
 	return due;
 }
 

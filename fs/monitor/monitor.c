@@ -162,6 +162,7 @@ int monitor_add_disk(struct monitor *m, int key, const struct binding *b, struct
 	group_join(k, d, &fresh);
 	group_limit_interval(k, lease);
 	k->next_check_ns = k->schedule.due_ns;
+	k->interval_ns = k->schedule.interval_ns;
 	m->disks[m->disk_count] = TAKE(d);
 	return (int)m->disk_count++;
 }
@@ -250,6 +251,7 @@ void monitor_view(struct monitor *m, int disk, struct monitor_view *out)
 	with_lock(&m->lock);
 	*out = d->group ? d->group->view : (struct monitor_view){.checks = 0};
 	out->next_check_ns = d->key->next_check_ns;
+	out->interval_ns = d->key->interval_ns;
 	out->newest = d->key->newest;
 	out->near_expiry = attributes_near_expiry(m, &out->info);
 }

@@ -44,6 +44,9 @@ struct key_source {
 struct disk_opener {
 	int (*unlock)(void *ctx, const struct binding *b, const struct secret *slot_secret,
 		struct secret **dek, struct errmsg *err);
+	// The disk stays stopped although its key is granted, or was asked for: told once for each
+	// change of the reason (-errno), from any thread of the monitor's: be brief. May be NULL.
+	void (*refused)(void *ctx, int error, const char *sentence);
 	void *ctx;
 	const char *name;
 };
@@ -113,9 +116,18 @@ int monitor_unlock(struct monitor *m, const int *disks, size_t count, struct err
 int monitor_rebind(
 	struct monitor *m, int disk, int key, const struct binding *b, struct errmsg *err) must_use;
 
+#define MONITOR_LATENCIES 11
+extern const uint32_t monitor_latency_ms[MONITOR_LATENCIES];
+
 struct monitor_view {
 	uint64_t next_check_ns; // boot time
+	uint64_t interval_ns;	// between two questions that are granted, give or take 10 %
 	uint64_t checks, grants, denials, failures;
+	uint64_t unreachable, misconfigured, bad_blob; // the failures, by verdict
+	// Of the questions by how long their answer took: those within monitor_latency_ms[i] and
+	// above the bound before, and the slower ones at the end.
+	uint64_t took[MONITOR_LATENCIES + 1];
+	uint64_t took_sum_ms;
 	uint32_t last_took_ms;
 	struct cmk_key_info info; // of the bound version, as last seen
 	// Of the newest version, as last seen; version "" if it is unknown or not asked for.

@@ -135,7 +135,7 @@ struct key {
 	bool closed; // nobody will answer any more
 
 	// monitor.lock:
-	uint64_t next_check_ns;
+	uint64_t next_check_ns, interval_ns;
 	struct cmk_key_info newest; // version "": unknown
 };
 

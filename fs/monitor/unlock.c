@@ -153,7 +153,9 @@ int monitor_first_unlock(struct monitor *m, int disk, struct errmsg *err)
 
 void resume_failed(struct disk *d, int r, const struct errmsg *err)
 {
-	if (atomic_exchange(&d->told, r) != r)
-		log_warning(
-			d->monitor->config.log, "stopped, and does not go on yet: %s", err->text);
+	if (atomic_exchange(&d->told, r) == r)
+		return;
+	log_warning(d->monitor->config.log, "stopped, and does not go on yet: %s", err->text);
+	if (d->opener.refused)
+		d->opener.refused(d->opener.ctx, r, err->text);
 }

@@ -56,6 +56,16 @@ struct volume_params {
 // ours, damaged), -ENOENT, -EACCES, -EROFS, -EBUSY
 // (another program holds the lock), ...
 int volume_open(const char *path, bool writable, struct volume **out, struct errmsg *err) must_use;
+// What a file is, for who meets files that may be anything; whether volume_open() takes it is
+// another question. No key is needed, and nothing that the header says is checked. Sentences as
+// above.
+enum volume_kind {
+	VOLUME_KIND_NONE,    // no LUKS2 header, and no remains of one
+	VOLUME_KIND_LUKS2,   // without a mark of cmkdisk: made and opened by stock tools
+	VOLUME_KIND_CMKDISK, // with a token of cmkdisk, or made by it
+	VOLUME_KIND_DAMAGED, // once a LUKS2 header: no copy of it can be read
+};
+int volume_kind(const char *path, enum volume_kind *out, struct errmsg *err) must_use;
 // This process keeps others from the backing files by a lock of its own: the library is to take
 // none in it any more. For a process that may not wait for whoever holds one, which the right to
 // read suffices for. For the rest of the process; a damaged header copy is then not repaired.

@@ -14,7 +14,6 @@ struct agent *rig_agent(const char *key_url, uint32_t deadline_ms, struct logger
 bool rig_unwrap(struct agent *a, struct agent_answer *answer);
 void rig_wrap(struct agent *a, struct cmk_wrapped *out, struct agent_answer *answer);
 
-int rig_open_fds(void);
 bool rig_has_children(void);
 // True when the process is gone (or a zombie that is not ours to reap) within ms.
 bool rig_gone_within(int pid, unsigned ms);

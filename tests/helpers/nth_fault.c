@@ -2,7 +2,8 @@
 // See nth_fault.h. Also the wrappers around the memory calls.
 #include "nth_fault.h"
 
-#include <dirent.h>
+#include "open_fds.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -145,17 +146,6 @@ void fault_free(void *p)
 	free(p);
 }
 
-static int open_descriptors(void)
-{
-	int n = 0;
-	DIR *d = opendir("/proc/self/fd");
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	(void)closedir(d);
-	return n;
-}
-
 static bool listed(const struct fault_case *c, int errnum)
 {
 	int own[] = {c->errnum ? c->errnum : ENOMEM, 0};
@@ -169,7 +159,7 @@ static bool listed(const struct fault_case *c, int errnum)
 static unsigned run(const struct fault_case *c, unsigned nth, bool lasting)
 {
 	struct errmsg err = {.text = ""};
-	int descriptors = open_descriptors(), pages = atomic_load(&plan.pages);
+	int descriptors = open_fds(), pages = atomic_load(&plan.pages);
 	fault_arm(nth ? c->kinds : 0, nth, lasting, c->errnum ? c->errnum : ENOMEM);
 	int r = c->body(c->ctx, &err);
 	unsigned hits = fault_disarm();
@@ -181,7 +171,7 @@ static unsigned run(const struct fault_case *c, unsigned nth, bool lasting)
 			strerror(abs(r)), nth, mode, err.text);
 	if (r && !c->no_sentence && !err.text[0])
 		fail_msg("%s: no sentence after failure %u%s (%d)", c->name, nth, mode, r);
-	if (nth && !c->keeps_descriptors && open_descriptors() != descriptors)
+	if (nth && !c->keeps_descriptors && open_fds() != descriptors)
 		fail_msg("%s: descriptors left open after failure %u%s", c->name, nth, mode);
 	if (nth && atomic_load(&plan.pages) != pages)
 		fail_msg("%s: pages left mapped after failure %u%s", c->name, nth, mode);

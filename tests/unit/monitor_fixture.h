@@ -21,6 +21,7 @@ struct script {
 	_Atomic enum cmk_verdict describe;
 	_Atomic int64_t exp;
 	_Atomic uint32_t retry_after_ms;
+	_Atomic uint32_t took_ms;
 	atomic_int busy;      // so many unwraps get no answer first
 	atomic_int bad_token; // this binding is answered by "bad blob"; -1 none
 	atomic_bool all_bad;
@@ -52,6 +53,7 @@ static inline void script_unwrap(
 		answer->verdict = CMK_UNREACHABLE;
 	}
 	answer->retry_after_ms = s->retry_after_ms;
+	answer->took_ms = s->took_ms;
 	if (answer->verdict == CMK_GRANTED)
 		assert_int_equal(secret_new(SLOT_SECRET_LEN, plain), 0);
 	else
@@ -127,7 +129,16 @@ struct mount {
 	atomic_bool in_open;
 	atomic_int opened_version; // of the binding that opened last
 	const char *name[DISKS_MAX];
+	atomic_int refusals, refused_with; // how often a disk stayed stopped; the last reason
 };
+
+static inline void mount_refused(void *ctx, int error, const char *sentence)
+{
+	struct mount *m = ctx;
+	assert_true(sentence[0] != '\0');
+	m->refusals++;
+	m->refused_with = error;
+}
 
 static inline int mount_open(void *ctx, const struct binding *b, const struct secret *slot_secret,
 	struct secret **dek, struct errmsg *err)
@@ -176,7 +187,8 @@ static inline int mount_add(
 {
 	int i = m->disks++;
 	struct lease_key_ops ops = fake_ops(&m->key[i]);
-	struct disk_opener opener = {mount_open, m, m->name[i]};
+	struct disk_opener opener = {
+		.unlock = mount_open, .refused = mount_refused, .ctx = m, .name = m->name[i]};
 	struct binding b = mount_binding(i, version);
 	assert_int_equal(
 		lease_new(m->clock, policy, &ops, mount_changed, &m->gone_ns[i], &m->lease[i]), 0);

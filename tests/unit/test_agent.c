@@ -3,6 +3,7 @@
 // way: always an answer, in time, with a sentence; no zombie, no descriptor, no process left.
 #include "agent_rig.h"
 #include "clock.h"
+#include "open_fds.h"
 #include "secret.h"
 
 #include <poll.h>
@@ -20,14 +21,14 @@ static int fds_before;
 static int setup(void **state)
 {
 	(void)state;
-	fds_before = rig_open_fds();
+	fds_before = open_fds();
 	return 0;
 }
 
 static int nothing_left(void **state)
 {
 	(void)state;
-	assert_int_equal(rig_open_fds(), fds_before);
+	assert_int_equal(open_fds(), fds_before);
 	assert_false(rig_has_children());
 	return 0;
 }
@@ -44,10 +45,10 @@ static void leftovers_would_be_seen(void **state)
 	struct agent_answer answer;
 	struct agent_stats st;
 	struct agent *a = rig_agent("deviant:good", LONG_MS, NULL);
-	assert_int_equal(rig_open_fds(), fds_before + 1); // for agent_cancel()
-	assert_int_equal(agent_poll_fd(a), -1);		  // nothing started yet
+	assert_int_equal(open_fds(), fds_before + 1); // for agent_cancel()
+	assert_int_equal(agent_poll_fd(a), -1);	      // nothing started yet
 	assert_true(rig_unwrap(a, &answer));
-	assert_true(rig_open_fds() > fds_before);
+	assert_true(open_fds() > fds_before);
 	assert_true(rig_has_children());
 	agent_stats(a, &st);
 	assert_true(st.pid > 0);

@@ -4,6 +4,7 @@
 #include "agent_rig.h"
 #include "errmsg.h"
 #include "log.h"
+#include "open_fds.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -26,14 +27,14 @@ static int fds_before;
 static int setup(void **state)
 {
 	(void)state;
-	fds_before = rig_open_fds();
+	fds_before = open_fds();
 	return 0;
 }
 
 static int nothing_left(void **state)
 {
 	(void)state;
-	assert_int_equal(rig_open_fds(), fds_before);
+	assert_int_equal(open_fds(), fds_before);
 	assert_false(rig_has_children());
 	return 0;
 }
@@ -69,6 +70,84 @@ static void an_agent_sees_nothing_of_ours(void **state)
 	}
 	assert_non_null(
 		strstr(answer.sentence, " fds=[0,1,2,3] dumpable=0 leader=1 core=0 int=1 cwd=/"));
+	agent_free(&a);
+}
+
+struct heard {
+	int questions, restarts;
+	struct agent_answer answer;
+	enum agent_question question;
+	char version[64], after[256];
+};
+
+static void hear(void *ctx, const struct agent_answered *a)
+{
+	struct heard *h = ctx;
+	h->questions++;
+	h->question = a->question;
+	h->answer = *a->answer;
+	(void)snprintf(h->version, sizeof(h->version), "%s", a->version);
+	if (!a->restarted_after)
+		return;
+	h->restarts++;
+	(void)snprintf(h->after, sizeof(h->after), "%s", a->restarted_after);
+}
+
+static struct agent *heard_agent(const char *key_url, struct heard *h)
+{
+	struct agent *a = NULL;
+	struct errmsg err = {.text = ""};
+	struct agent_config c = {.program = AGENT_PROGRAM,
+		.plugin_dir = PROVIDER_DIR,
+		.key_url = key_url,
+		.config = "{}",
+		.disk = "test",
+		.deadline_ms = LONG_MS,
+		.answered = hear,
+		.answered_ctx = h};
+	if (agent_new(&c, &a, &err))
+		fail_msg("%s", err.text);
+	return a;
+}
+
+static void whoever_wants_to_know_hears_each_answer(void **state)
+{
+	(void)state;
+	struct heard h = {.questions = 0};
+	struct agent_answer answer;
+	struct cmk_wrapped wrapped;
+	struct cmk_key_info info;
+	struct agent *a = heard_agent("deviant:good", &h);
+	assert_true(rig_unwrap(a, &answer));
+	assert_int_equal(h.questions, 1);
+	assert_int_equal(h.question, AGENT_UNWRAP);
+	assert_string_equal(h.version, "v1");
+	assert_memory_equal(&h.answer, &answer, sizeof(answer));
+	rig_wrap(a, &wrapped, &answer);
+	assert_int_equal(h.question, AGENT_WRAP);
+	assert_string_equal(h.version, wrapped.version);
+	agent_describe(a, "", &info, &answer);
+	assert_int_equal(h.question, AGENT_DESCRIBE);
+	assert_string_equal(h.version, info.version);
+	assert_int_equal(h.questions, 3);
+	assert_int_equal(h.restarts, 0);
+	agent_free(&a);
+}
+
+static void a_restart_is_told_with_what_befell_the_process_before(void **state)
+{
+	(void)state;
+	struct heard h = {.questions = 0};
+	struct agent_answer answer;
+	struct agent *a = heard_agent("deviant:crash", &h);
+	assert_false(rig_unwrap(a, &answer));
+	assert_int_equal(h.restarts, 0);
+	for (int i = 0; i < 100 && h.restarts == 0; i++) {
+		sleep_ms(20);
+		assert_false(rig_unwrap(a, &answer));
+	}
+	assert_int_equal(h.restarts, 1);
+	assert_non_null(strstr(h.after, "signal 11"));
 	agent_free(&a);
 }
 
@@ -266,6 +345,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(an_agent_sees_nothing_of_ours),
+		T(whoever_wants_to_know_hears_each_answer),
+		T(a_restart_is_told_with_what_befell_the_process_before),
 		T(nothing_of_the_question_is_in_argv_or_environ),
 		T(terminal_signals_do_not_reach_it_but_sigterm_ends_it),
 		T(a_forked_child_does_not_outlive_its_agent),

@@ -169,6 +169,64 @@ static void a_pin_in_the_path_is_found(void **state)
 		assert_null(key_uri_misplaced_pin(good[i]));
 }
 
+static void a_short_name_tells_keys_apart(void **state)
+{
+	(void)state;
+	static const char *const names[][2] = {{KEY, "bank/disk"}, {"pkcs11:object=a%2Fb", "a/b"},
+		{"pkcs11:token=bank;id=%0A", "bank/0a"}, {"pkcs11:serial=1", "pkcs11:serial=1"},
+		{"https://contoso.vault.azure.net/keys/disks/0a1b", "contoso/disks"},
+		{"https://vault.localhost:8443/keys/disks", "vault/disks"},
+		{"https://localhost/keys/a", "localhost/a"},
+		{"https://127.0.0.1:8443/keys/a", "127.0.0.1/a"},
+		{"https://[::1]:8443/keys/a", "[::1]/a"}, {"file:/k/key.json", "key.json"},
+		{"file:///key.json?version=2", "key.json"},
+		{"file:/k/key.json?version=a/b", "key.json"}, {"https://x/y", "https://x/y"},
+		{"other:thing", "other:thing"}};
+	char out[KEY_URL_SHORT_MAX];
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		key_url_short(names[i][0], out);
+		assert_string_equal(out, names[i][1]);
+	}
+}
+
+static void a_long_name_is_cut(void **state)
+{
+	(void)state;
+	char url[300], out[KEY_URL_SHORT_MAX];
+	(void)snprintf(url, sizeof(url), "https://h.x/keys/%0200d", 0);
+	key_url_short(url, out);
+	assert_int_equal(strlen(out), KEY_URL_SHORT_MAX - 1);
+	(void)snprintf(url, sizeof(url), "pkcs11:token=%050d;object=%050d", 0, 0);
+	key_url_short(url, out);
+	assert_int_equal(strlen(out), KEY_URL_SHORT_MAX - 1);
+}
+
+static void a_store_is_a_host_a_directory_or_a_token(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} rows[] = {
+		{"https://v.x/keys/a", "https://V.x:443/keys/b/1", true},
+		{"https://v.x/keys/a", "https://w.x/keys/a", false},
+		{"https://v.x/keys/a", "https://v.x:8443/keys/a", false},
+		{"https://v.x/keys/a", "http://v.x:443/keys/a", false},
+		{"file:/k/a", "file:///k/b?version=1", true},
+		{"file:/k/a", "file:/k/l/a", false},
+		{"file:/a", "file:/b", true},
+		{KEY, "pkcs11:object=other;token=b%61nk", true},
+		{KEY, "pkcs11:token=other;object=disk", false},
+		{"pkcs11:object=a", "pkcs11:object=a", false},
+		{"file:/k/a", KEY, false},
+		{"other:a", "other:a", false},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(key_url_same_store(rows[i].a, rows[i].b), rows[i].same);
+		assert_int_equal(key_url_same_store(rows[i].b, rows[i].a), rows[i].same);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +238,9 @@ int main(void)
 		cmocka_unit_test(the_longest_url_stays_whole),
 		cmocka_unit_test(attributes_come_one_by_one),
 		cmocka_unit_test(a_pin_in_the_path_is_found),
+		cmocka_unit_test(a_short_name_tells_keys_apart),
+		cmocka_unit_test(a_long_name_is_cut),
+		cmocka_unit_test(a_store_is_a_host_a_directory_or_a_token),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,73 @@ static void a_dead_store_is_not_waited_for(void **state)
 	finish(&f);
 }
 
+static void whoever_wants_to_know_hears_once_why_a_disk_stays_stopped(void **state)
+{
+	(void)state;
+	struct fixture f;
+	build(&f, 1, &default_policy);
+	f.store.unwrap = CMK_DENIED;
+	run_for(&f.mount, 2 * HOUR);
+	f.store.unwrap = CMK_GRANTED;
+	f.mount.opener_error = -EBADMSG;
+	run_for(&f.mount, HOUR);
+	assert_int_equal(f.mount.refusals, 1);
+	assert_int_equal(f.mount.refused_with, -EBADMSG);
+	finish(&f);
+}
+
+static void a_disk_that_waits_for_a_hand_is_told_of_once(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct lease_policy manual = default_policy;
+	manual.resume_auto = false;
+	build(&f, 2, &manual);
+	lease_lock(f.mount.lease[1], "by hand"); // needs no telling
+	f.store.unwrap = CMK_DENIED;
+	run_for(&f.mount, 2 * HOUR);
+	assert_int_equal(f.mount.refusals, 0);
+	f.store.unwrap = CMK_GRANTED;
+	run_for(&f.mount, HOUR);
+	assert_int_equal(f.mount.refusals, 1);
+	assert_int_equal(f.mount.refused_with, -EPERM);
+	finish(&f);
+}
+
+static void answers_are_counted_by_verdict_and_by_the_time_they_took(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct monitor_view v;
+	static const struct {
+		enum cmk_verdict verdict;
+		uint32_t took_ms;
+		size_t slot;
+	} answers[] = {{CMK_DENIED, 5, 0}, {CMK_UNREACHABLE, 10001, 11}, {CMK_MISCONFIGURED, 26, 3},
+		{CMK_BAD_BLOB, 10000, 10}, {CMK_GRANTED, 6, 1}};
+	build(&f, 1, &default_policy);
+	monitor_view(f.mount.monitor, 0, &v);
+	const struct monitor_view before = v;
+	for (size_t i = 0; i < 5; i++) {
+		f.store.unwrap = answers[i].verdict;
+		f.store.took_ms = answers[i].took_ms;
+		const uint64_t had = v.took[answers[i].slot];
+		run_for(&f.mount, 70 * SECOND);
+		monitor_view(f.mount.monitor, 0, &v);
+		assert_true(v.took[answers[i].slot] > had);
+	}
+	assert_true(v.denials > before.denials && v.unreachable > 0 && v.misconfigured > 0);
+	assert_true(v.bad_blob > 0 && v.grants > before.grants);
+	assert_int_equal(v.unreachable + v.misconfigured + v.bad_blob, v.failures);
+	assert_int_equal(v.grants + v.denials + v.failures, v.checks);
+	uint64_t counted = 0;
+	for (size_t i = 0; i <= MONITOR_LATENCIES; i++)
+		counted += v.took[i];
+	assert_int_equal(counted, v.checks);
+	assert_true(v.took_sum_ms >= 5 + 10001 + 26 + 10000 + 6);
+	finish(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +213,9 @@ int main(void)
 		cmocka_unit_test(why_a_disk_does_not_resume_is_logged_once),
 		cmocka_unit_test(a_first_unlock_is_patient_with_a_busy_store),
 		cmocka_unit_test(a_dead_store_is_not_waited_for),
+		cmocka_unit_test(whoever_wants_to_know_hears_once_why_a_disk_stays_stopped),
+		cmocka_unit_test(a_disk_that_waits_for_a_hand_is_told_of_once),
+		cmocka_unit_test(answers_are_counted_by_verdict_and_by_the_time_they_took),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Sessions against a real SoftHSM: each begin is a fresh look, and nothing is left behind.
+#include "../helpers/open_fds.h"
 #include "p11_world.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -110,34 +110,23 @@ static void a_failed_call_is_remembered_if_the_session_is_lost(void **state)
 	assert_int_equal(w->s.lost, CKR_SESSION_CLOSED);
 }
 
-static int open_files(void)
-{
-	int n = 0;
-	DIR *d = opendir("/proc/self/fd");
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	(void)closedir(d);
-	return n;
-}
-
 static void a_thousand_sessions_leave_nothing(void **state)
 {
 	struct p11_world *w = *state;
 	p11_world_load(KEY);
 	granted(false);
 	p11_session_end(&w->c, &w->s);
-	int files = open_files();
+	int files = open_fds();
 	for (int i = 0; i < ROUNDS; i++)
 		granted(i % 2);
 	p11_session_end(&w->c, &w->s);
-	assert_int_equal(open_files(), files);
+	assert_int_equal(open_fds(), files);
 	assert_int_equal(w->opened, ROUNDS + 1);
 	assert_int_equal(w->closed, ROUNDS + 1);
 	assert_int_equal(w->host.secrets, 0);
 	// The predicate can fail.
 	int kept = dup(0);
-	assert_int_equal(open_files(), files + 1);
+	assert_int_equal(open_fds(), files + 1);
 	(void)close(kept);
 }
 

@@ -24,7 +24,9 @@
 static struct {
 	atomic_bool store_hangs[DISKS], log_hangs;
 	atomic_int forgets[DISKS], lines;
-	atomic_bool in_forget;
+	atomic_bool in_forget, records_hang;
+	atomic_int events;
+	atomic_uint_fast64_t stops_told[DISKS];
 } stage;
 
 static void nap(void)
@@ -58,6 +60,15 @@ void log_msg(struct logger *log, enum log_level level, const char *fmt, ...)
 	stage.lines++;
 }
 
+void session_event_lease(struct session_disk *d, const struct lease_view *v, uint64_t told_ns)
+{
+	(void)told_ns;
+	while (stage.records_hang)
+		nap();
+	stage.events++;
+	stage.stops_told[d->index] = v->stops;
+}
+
 static struct session *begin(void)
 {
 	struct session *s = calloc(1, sizeof(*s));
@@ -77,8 +88,7 @@ static struct session *begin(void)
 static void end(struct session *s)
 {
 	session_report_end(s);
-	(void)pthread_cond_destroy(&s->reports.news);
-	(void)pthread_mutex_destroy(&s->reports.lock);
+	session_report_destroy(s);
 	free(s->disks);
 	free(s);
 }
@@ -123,11 +133,30 @@ static void a_log_that_hangs_holds_up_neither_reports_nor_forgetting(void **stat
 		stop(s, 1, i); // comes back: this is the thread that keeps the time
 	stop(s, 2, 1);
 	EVENTUALLY(stage.forgets[1] > 0 && stage.forgets[2] == 1);
+	// Nor the records, and the hooks that depend on them.
+	EVENTUALLY(stage.stops_told[1] == 200 && stage.stops_told[2] == 1);
 	assert_int_equal(stage.lines, 0);
 	stage.log_hangs = false;
 	end(s);
-	// What fitted in is told, and that there was more.
-	assert_in_range(stage.lines, REPORTS_MAX, REPORTS_MAX + 2);
+	// Some are told as one, and that there were more.
+	assert_in_range(stage.lines, REPORTS_MAX, REPORTS_MAX + 2 * DISKS + 2);
+}
+
+static void records_that_hang_learn_how_it_ended(void **state)
+{
+	(void)state;
+	struct session *s = begin();
+	stage.records_hang = true;
+	for (uint64_t i = 1; i <= 200; i++)
+		stop(s, 1, i);
+	stop(s, 2, 1);
+	stop(s, 0, 7);
+	stage.records_hang = false;
+	end(s);
+	assert_int_equal(stage.stops_told[0], 7);
+	assert_int_equal(stage.stops_told[1], 200);
+	assert_int_equal(stage.stops_told[2], 1);
+	assert_in_range(stage.events, REPORTS_MAX, REPORTS_MAX + DISKS + 1);
 }
 
 int main(void)
@@ -135,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_store_that_hangs_keeps_no_other_disks_plaintext),
 		cmocka_unit_test(a_log_that_hangs_holds_up_neither_reports_nor_forgetting),
+		cmocka_unit_test(records_that_hang_learn_how_it_ended),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// Reading the mount's audit log as it grows, and its status.
+#include "watch.h"
+
+#include "ctl.h"
+#include "json.h"
+#include "scope.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_MAX_BYTES 65536
+#define STATUS_MS 10000
+
+struct watch {
+	char *path;
+	int fd; // -1 until it is there
+	size_t used;
+	char line[LINE_MAX_BYTES]; // what has been read of a line that is not whole yet
+};
+
+int watch_new(const char *path, struct watch **out, struct errmsg *err)
+{
+	struct watch *w scoped(watch_free) = calloc(1, sizeof(*w));
+	if (w)
+		w->fd = -1;
+	if (!w || !(w->path = strdup(path)))
+		return errmsg_set(err, ENOMEM, "no memory");
+	*out = TAKE(w);
+	return 0;
+}
+
+void watch_free(struct watch **w)
+{
+	if (!*w)
+		return;
+	if ((*w)->fd >= 0)
+		(void)close((*w)->fd);
+	free((*w)->path);
+	free(*w);
+	*w = NULL;
+}
+
+static const char *text(const struct json *j, const char *member)
+{
+	const char *value = json_str(j, member);
+	return value ? value : "";
+}
+
+static int tell(
+	const char *line, size_t len, void (*told)(void *ctx, const struct happening *h), void *ctx)
+{
+	struct json *j scoped(json_free) = NULL;
+	int rc = json_parse(line, len, &j);
+	if (rc)
+		return rc;
+	int64_t at = 0, took = 0, percent = 0, deadline = 0, left = 0;
+	(void)json_int(j, "bootMicros", &at);
+	(void)json_int(j, "durationMs", &took);
+	(void)json_int(j, "percent", &percent);
+	(void)json_int(j, "deadlineMicros", &deadline);
+	(void)json_int(j, "msLeft", &left);
+	struct happening h = {.event = text(j, "event"),
+		.operation = text(j, "operationName"),
+		.verdict = text(j, "verdict"),
+		.cause = text(j, "cause"),
+		.reason = text(j, "reason"),
+		.state = text(j, "state"),
+		.sentence = text(j, json_str(j, "sentence") ? "sentence" : "resultDescription"),
+		.to_version = text(j, "toVersion"),
+		.at_us = (uint64_t)at,
+		.took_us = (uint64_t)took * 1000,
+		.deadline_us = (uint64_t)deadline,
+		.percent = percent,
+		.left_ms = left};
+	told(ctx, &h);
+	return 0;
+}
+
+// Tells the whole lines in the buffer, and keeps the rest.
+static int take_lines(struct watch *w, void (*told)(void *ctx, const struct happening *h),
+	void *ctx, struct errmsg *err)
+{
+	size_t from = 0;
+	for (char *end; (end = memchr(w->line + from, '\n', w->used - from));) {
+		size_t len = (size_t)(end - (w->line + from));
+		int rc = tell(w->line + from, len, told, ctx);
+		if (rc)
+			return errmsg_set(err, -rc, "%s: a line of it is no JSON object: %s",
+				w->path, strerror(-rc));
+		from += len + 1;
+	}
+	w->used -= from;
+	memmove(w->line, w->line + from, w->used);
+	return w->used < sizeof(w->line)
+		       ? 0
+		       : errmsg_set(err, EBADMSG, "%s: a line of it is too long", w->path);
+}
+
+int watch_read(struct watch *w, void (*told)(void *ctx, const struct happening *h), void *ctx,
+	struct errmsg *err)
+{
+	if (w->fd < 0)
+		w->fd = open(w->path, O_RDONLY | O_CLOEXEC);
+	if (w->fd < 0 && errno == ENOENT)
+		return 0;
+	if (w->fd < 0)
+		return errmsg_set(err, errno, "%s: %m", w->path);
+	for (;;) {
+		ssize_t n = read(w->fd, w->line + w->used, sizeof(w->line) - w->used);
+		if (n < 0)
+			return errmsg_set(err, errno, "%s: %m", w->path);
+		if (n == 0)
+			return 0;
+		w->used += (size_t)n;
+		int rc = take_lines(w, told, ctx, err);
+		if (rc)
+			return rc;
+	}
+}
+
+int watch_status(const char *mountpoint, struct disk_seen *out, struct errmsg *err)
+{
+	struct json *request scoped(json_free) = NULL, *reply scoped(json_free) = NULL;
+	*out = (struct disk_seen){.key_present = false};
+	int rc = json_object(&request);
+	if (!rc)
+		rc = json_add_str(request, "op", "status");
+	if (rc)
+		return errmsg_set(err, -rc, "no memory");
+	rc = ctl_call(mountpoint, request, STATUS_MS, &reply, err);
+	if (rc)
+		return rc;
+	const struct json *disk = json_array_at(json_get(reply, "disks"), 0);
+	(void)json_bool(disk, "keyPresent", &out->key_present);
+	(void)json_int(reply, "pid", &out->pid);
+	return 0;
+}
