@@ -271,10 +271,10 @@ static void let_go(struct session *s)
 	crew_free(&s->crew);
 	if (!session_hooks_busy(s))
 		return;
-	log_notice(s->log, "%s: unmounted; hooks still run, and have at most %u s", s->mountpoint,
-		session_hooks_time_ms(s) / 1000);
 	if (s->ctl)
 		ctl_server_release(s->ctl);
+	log_notice(s->log, "%s: unmounted; hooks still run, and have at most %u s", s->mountpoint,
+		session_hooks_time_ms(s) / 1000);
 }
 
 static void destroy(struct session *s)

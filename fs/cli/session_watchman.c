@@ -23,12 +23,11 @@ bool expiry_due(const struct expiry_told *t, int64_t exp, int64_t wall_s)
 
 bool store_errors_due(struct disk_watch *w, uint64_t errors, uint64_t now_ns, uint64_t *next_ns)
 {
-	if (errors == w->errors_told)
-		return false;
-	if (now_ns >= w->errors_quiet_ns)
-		return true;
-	if (w->errors_quiet_ns < *next_ns)
-		*next_ns = w->errors_quiet_ns;
+	const uint64_t quiet_ns = atomic_load(&w->errors_quiet_ns);
+	if (now_ns >= quiet_ns)
+		return errors != w->errors_told;
+	if (quiet_ns < *next_ns)
+		*next_ns = quiet_ns;
 	return false;
 }
 
@@ -94,7 +93,9 @@ static void look_at_store(struct session_disk *d, uint64_t now, uint64_t *next)
 	event_str(&e, "error", strerror(c.last_store_error));
 	session_event(d->session, &e);
 	w->errors_told = c.store_errors;
-	w->errors_quiet_ns = now + STORE_QUIET_NS;
+	atomic_store(&w->errors_quiet_ns, now + STORE_QUIET_NS);
+	// Those that happen until then do not ring.
+	(void)store_errors_due(w, c.store_errors, now, next);
 }
 
 // The entry of this version, made if there is none; NULL: no memory.
@@ -235,5 +236,6 @@ void session_watchman_destroy(struct session *s)
 void session_store_failed(void *ctx)
 {
 	const struct session_disk *d = ctx;
-	waker_ring(&d->session->watchman.waker);
+	if (clock_boot_ns(clock_real()) >= atomic_load(&d->watch.errors_quiet_ns))
+		waker_ring(&d->session->watchman.waker);
 }

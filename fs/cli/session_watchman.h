@@ -34,23 +34,24 @@ struct watchman {
 	size_t told_count;
 };
 
-// What one disk was told of; the thread's own, but for the first two.
+// What one disk was told of; the thread's own, but for the first three.
 struct disk_watch {
-	atomic_int state;	  // of its lease, as the records know it
-	atomic_uint warned;	  // percent of the grace that it was warned of last; 0 not yet
-	struct warned plan;	  // of this grace
-	uint64_t last_grant_ns;	  // of this grace
-	uint64_t errors_told;	  // of its backing store
-	uint64_t errors_quiet_ns; // no event about them before
-	int64_t ignored_exp;	  // the date that it goes on after, as told
-	int64_t ignored_nbf;	  // ... or before
+	atomic_int state;   // of its lease, as the records know it
+	atomic_uint warned; // percent of the grace that it was warned of last; 0 not yet
+	// No event about errors of its backing store before, and no ring.
+	atomic_uint_fast64_t errors_quiet_ns;
+	struct warned plan;	// of this grace
+	uint64_t last_grant_ns; // of this grace
+	uint64_t errors_told;	// of its backing store
+	int64_t ignored_exp;	// the date that it goes on after, as told
+	int64_t ignored_nbf;	// ... or before
 };
 
 // Pure. Whether to tell that this version comes near its expiry: once, once more when its date has
 // changed, and then each day.
 bool expiry_due(const struct expiry_told *t, int64_t exp, int64_t wall_s);
 // Pure. Whether to tell now of store errors: at once, then at most once a minute. *next_ns is
-// lowered to when to look again.
+// lowered to when to look again, which is when the minute is over, errors or not.
 bool store_errors_due(struct disk_watch *w, uint64_t errors, uint64_t now_ns, uint64_t *next_ns);
 
 // What a disk's policy lets go on (on-expiry=ignore), each date once; info is that of its version.

@@ -24,18 +24,6 @@ static const struct cli_option options[] = {
 	{'l', "lazy", NULL, "take it out of sight now, even if files are open"},
 };
 
-// Who serves the mount, by what is seen of it after its socket has gone.
-struct served {
-	struct ctl_peer daemon;
-	int process, line; // as of ctl_daemon(); -1 none
-};
-
-static void served_end(struct served *d)
-{
-	scope_close(&d->process);
-	scope_close(&d->line);
-}
-
 // What an ordinary user may do: fusermount3 is set-uid for this.
 static int by_fusermount(const char *at, bool lazy)
 {
@@ -74,37 +62,40 @@ static int take_away(const char *at, bool lazy, struct errmsg *err)
 
 // Nobody has the mount any more, at least not here. But a file that was open when it was taken away
 // lazily, or another mount namespace's copy, would keep the daemon, with its keys, for ever.
-static int end_daemon(const char *at, const struct served *d, struct errmsg *err)
+static int end_daemon(const char *at, struct ctl_daemon *d, struct errmsg *err)
 {
 	struct json *reply scoped(json_free) = NULL;
 	struct errmsg ignored;
+	const int pid = (int)d->peer.pid;
 	// It may be ending already, and not listen any more.
 	int rc = remote_call(at, "stop", NULL, ASK_TIMEOUT_MS, &reply, &ignored);
-	if (rc == -ETIMEDOUT && ctl_daemon_wait(d->process, d->line, 1))
+	if (rc == -ETIMEDOUT && ctl_daemon_listens(at, d) && ctl_daemon_wait(at, d, 1))
 		return errmsg_set(err, ETIMEDOUT,
 			"%s: unmounted, but its daemon, process %d, does not answer, and has its "
 			"keys in memory; try again, or as the last resort end it with kill -9 %d",
-			at, (int)d->daemon.pid, (int)d->daemon.pid);
-	if (ctl_daemon_wait(d->process, d->line, GONE_TIMEOUT_MS))
-		return errmsg_set(err, ETIMEDOUT,
-			"%s: unmounted, and its keys are wiped, but its daemon, process %d, has "
-			"not ended within %d s; its backing store may be stuck",
-			at, (int)d->daemon.pid, GONE_TIMEOUT_MS / 1000);
-	return 0;
+			at, pid, pid);
+	if (!ctl_daemon_wait(at, d, GONE_TIMEOUT_MS))
+		return 0;
+	// By its line it would have told that only its hooks still run.
+	return errmsg_set(err, ETIMEDOUT,
+		"%s: unmounted, and its keys are wiped, but its daemon, process %d, has not ended "
+		"within %d s%s",
+		at, pid, GONE_TIMEOUT_MS / 1000,
+		d->line >= 0 ? "; its backing store may be stuck" : "");
 }
 
 // Nothing is mounted there; a daemon may be left of what was.
-static int end_leftover(const char *at, const struct served *d, struct errmsg *err)
+static int end_leftover(const char *at, struct ctl_daemon *d, struct errmsg *err)
 {
 	if (d->process < 0)
 		return errmsg_set(err, ENOENT,
 			"%s: nothing of cmkdisk is mounted there; cmkdisk status lists the mounts",
 			at);
-	if (mountpoint_seen_by(d->daemon.pid, at, NULL))
+	if (mountpoint_seen_by(d->peer.pid, at, NULL))
 		return errmsg_set(err, ENOENT,
 			"%s: nothing of cmkdisk is mounted there in this mount namespace; its "
 			"daemon, process %d, has it in another one: unmount it there",
-			at, (int)d->daemon.pid);
+			at, (int)d->peer.pid);
 	return end_daemon(at, d, err);
 }
 
@@ -121,8 +112,8 @@ static int run(const struct cli *cli, const struct cli_command *self, int argc, 
 	rc = mountpoint_resolve(operands.at[0], at, err);
 	if (rc)
 		return rc;
-	struct served d scoped(served_end) = {.process = -1, .line = -1};
-	bool serves = ctl_daemon(at, &d.daemon, &d.process, &d.line) == 0;
+	struct ctl_daemon d scoped(ctl_daemon_end) = {.process = -1, .line = -1};
+	bool serves = ctl_daemon(at, &d) == 0;
 	uid_t owner = 0;
 	if (!mountpoint_seen_by(0, at, &owner))
 		return end_leftover(at, &d, err);

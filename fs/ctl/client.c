@@ -20,6 +20,7 @@
 
 #define REPLY_MAX (16u << 20) // bytes; a status of a thousand disks is about one MiB
 #define PROBE_MS 1000u
+#define PAUSE_MS 50u // before a fresh line is looked at
 #define ERRNO_MAX 4095
 
 static int no_daemon(int r)
@@ -184,33 +185,76 @@ int ctl_probe(const char *mountpoint)
 	return r ? r : connect_daemon(path, PROBE_MS, &fd, &who);
 }
 
-int ctl_daemon(const char *mountpoint, struct ctl_peer *who, int *process, int *line)
+void ctl_daemon_end(struct ctl_daemon *d)
+{
+	scope_close(&d->process);
+	scope_close(&d->line);
+}
+
+int ctl_daemon(const char *mountpoint, struct ctl_daemon *d)
 {
 	char path[256];
 	int fd autoclose = -1;
 	int r = private_socket(mountpoint, path, sizeof(path), NULL);
 	if (!r)
-		r = connect_daemon(path, PROBE_MS, &fd, who);
+		r = connect_daemon(path, PROBE_MS, &fd, &d->peer);
 	if (r)
 		return r;
-	if (who->pid <= 0)
+	if (d->peer.pid <= 0)
 		return -ESRCH; // of another PID namespace
-	*process = pidfd_open(who->pid, 0);
-	if (*process < 0)
+	d->process = pidfd_open(d->peer.pid, 0);
+	if (d->process < 0)
 		return -errno;
-	*line = TAKE_FD(fd);
+	d->line = TAKE_FD(fd);
 	return 0;
 }
 
-int ctl_daemon_wait(int process, int line, unsigned timeout_ms)
+// Another connection to the same daemon. -ENOENT: it does not listen any more.
+static int connect_again(const char *mountpoint, const struct ctl_daemon *d, int *line)
+{
+	char path[256];
+	struct ctl_peer who = {0};
+	int fd autoclose = -1;
+	int r = private_socket(mountpoint, path, sizeof(path), NULL);
+	if (!r)
+		r = connect_daemon(path, PROBE_MS, &fd, &who);
+	if (no_daemon(r) || (!r && who.pid != d->peer.pid))
+		return -ENOENT;
+	if (!r)
+		*line = TAKE_FD(fd);
+	return r;
+}
+
+bool ctl_daemon_listens(const char *mountpoint, const struct ctl_daemon *d)
+{
+	int fd autoclose = -1;
+	return connect_again(mountpoint, d, &fd) != -ENOENT;
+}
+
+static void renew_line(const char *mountpoint, struct ctl_daemon *d, uint64_t deadline)
+{
+	(void)close(TAKE_FD(d->line));
+	while (connect_again(mountpoint, d, &d->line) == -ETIMEDOUT && line_now_ms() < deadline)
+		;
+}
+
+int ctl_daemon_wait(const char *mountpoint, struct ctl_daemon *d, unsigned timeout_ms)
 {
 	const uint64_t deadline = line_deadline(timeout_ms);
 	char word;
-	int r = line_wait(process, POLLIN, line, deadline);
-	// Closed without a word it says nothing about the files.
-	if (r == -ECANCELED && recv(line, &word, 1, MSG_DONTWAIT | MSG_PEEK) <= 0)
-		r = line_wait(process, POLLIN, -1, deadline);
-	return r == -ECANCELED ? 0 : r;
+	for (;;) {
+		int r = line_wait(d->process, POLLIN, d->line, deadline);
+		if (r != -ECANCELED)
+			return r;
+		if (recv(d->line, &word, 1, MSG_DONTWAIT | MSG_PEEK) > 0)
+			return 0;
+		// Closed without a word it says nothing about the files. One that is closed over
+		// and over must not keep us busy.
+		renew_line(mountpoint, d, deadline);
+		r = line_wait(d->process, POLLIN, -1, line_deadline(PAUSE_MS));
+		if (r != -ETIMEDOUT)
+			return r;
+	}
 }
 
 static bool is_socket_name(const char *name)

@@ -37,7 +37,8 @@ int ctl_socket_path(const char *mountpoint, char *out, size_t room, struct errms
 int ctl_server_new(const char *mountpoint, ctl_handler handler, void *ctx, struct logger *log,
 	struct ctl_server **out, struct errmsg *err) must_use;
 // Waits for running handlers (so not from one), removes the socket. Those who wait for the daemon
-// stay connected.
+// stay connected, also who was not accepted yet; who has asked something too late is told by the
+// end of the connection.
 void ctl_server_stop(struct ctl_server *s);
 // After that: tells those who wait for the daemon that it has let go of its backing files.
 void ctl_server_release(struct ctl_server *s);
@@ -48,14 +49,25 @@ void ctl_server_free(struct ctl_server **s); // stops it if need be; NULL allowe
 // listens at it. A reply with ok:false becomes its errno and sentence.
 int ctl_call(const char *mountpoint, const struct json *request, unsigned timeout_ms,
 	struct json **reply, struct errmsg *err) must_use;
-// The daemon behind a mount point; a descriptor that polls readable once its process has ended; and
-// a connection to wait by. To be had just before it is told to end: its socket goes first, and a
-// connection by which nothing comes is kept for five seconds only. -ENOENT, -ECONNREFUSED: none
-// listens; -EPERM: it is neither ours nor root's; -ESRCH: of another PID namespace, or ended.
-int ctl_daemon(const char *mountpoint, struct ctl_peer *who, int *process, int *line) must_use;
+// A daemon to wait for. Begin with -1 and -1.
+struct ctl_daemon {
+	struct ctl_peer peer;
+	int process; // polls readable once it has ended
+	int line;    // a connection to wait by; -1: lost, and not to be had any more
+};
+
+void ctl_daemon_end(struct ctl_daemon *d); // for scoped()
+// The daemon behind a mount point. To be had before it is told to end: its socket goes first.
+// -ENOENT, -ECONNREFUSED: none listens; -EPERM: it is neither ours nor root's; -ESRCH: of another
+// PID namespace, or ended.
+int ctl_daemon(const char *mountpoint, struct ctl_daemon *d) must_use;
+// Whether this very one still listens there, be it that it does not answer. It stops that only
+// after its keys are wiped.
+bool ctl_daemon_listens(const char *mountpoint, const struct ctl_daemon *d);
 // Waits until it has ended, or let go of its backing files (0 = no timeout). 0, -ETIMEDOUT. Not
-// from the daemon itself.
-int ctl_daemon_wait(int process, int line, unsigned timeout_ms) must_use;
+// from the daemon itself. The daemon closes a line by which nothing comes for five seconds: a fresh
+// one takes its place for as long as the daemon listens.
+int ctl_daemon_wait(const char *mountpoint, struct ctl_daemon *d, unsigned timeout_ms) must_use;
 // Whether a daemon listens for that mount point: 0; -ECONNREFUSED if its socket is a dead one's,
 // left behind; -ENOENT if there is none. Never touches the mount itself, which may be stuck.
 int ctl_probe(const char *mountpoint) must_use;

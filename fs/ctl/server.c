@@ -30,7 +30,7 @@ struct connection {
 	struct ctl_server *server;
 	pthread_t thread;
 	int fd; // the thread's; once that has ended, open if it asked nothing until the server
-		// stopped
+		// stopped, else -1
 	struct ctl_peer peer;
 	bool used; // thread is to be joined
 	bool done; // and will not wait
@@ -48,6 +48,8 @@ struct ctl_server {
 	pthread_cond_t left;				// a connection is done
 	bool stopping;					// under lock
 	struct connection connections[CONNECTIONS_MAX]; // the acceptor's, but for `done`
+	int kept[SOCKET_BACKLOG + 1];			// of the queue at the stop, those who asked
+	size_t kept_count;				// nothing; the acceptor's
 };
 
 static int refusal(int errnum, const char *sentence, struct json **out)
@@ -107,6 +109,13 @@ static int serve_line(struct connection *c, struct line_buffer *b)
 	return r ? r : send_reply(c->fd, reply);
 }
 
+// One that asks nothing may be waiting for the end.
+static bool asks_nothing(int fd)
+{
+	char word;
+	return recv(fd, &word, 1, MSG_DONTWAIT | MSG_PEEK) < 0;
+}
+
 static void *connection_main(void *arg)
 {
 	struct connection *c = arg;
@@ -114,10 +123,8 @@ static void *connection_main(void *arg)
 	int r = 0;
 	while (!r)
 		r = serve_line(c, &b);
-	// One that asks nothing may be waiting for the end.
-	char word;
-	if (r != -ECANCELED || b.used > 0 || recv(c->fd, &word, 1, MSG_DONTWAIT | MSG_PEEK) >= 0)
-		scope_close(&c->fd);
+	if (r != -ECANCELED || b.used > 0 || !asks_nothing(c->fd))
+		(void)close(TAKE_FD(c->fd));
 	with_lock(&c->server->lock);
 	c->done = true;
 	(void)pthread_cond_broadcast(&c->server->left);
@@ -155,6 +162,16 @@ static int start_thread(pthread_t *t, void *(*main)(void *), void *arg)
 	return -r;
 }
 
+static bool is_answered(struct ctl_server *s, int fd, struct ctl_peer *peer)
+{
+	int r = socket_peer(fd, peer);
+	if (!r && (peer->uid == geteuid() || peer->uid == 0))
+		return true;
+	log_warning(s->log, "control socket: process %d of user %u was not answered",
+		(int)peer->pid, peer->uid);
+	return false;
+}
+
 static void begin_connection(struct ctl_server *s, struct connection *c)
 {
 	int fd autoclose = accept4(s->socket.fd, NULL, NULL, SOCK_CLOEXEC);
@@ -166,24 +183,31 @@ static void begin_connection(struct ctl_server *s, struct connection *c)
 				&(struct pollfd){.fd = s->stop_fd, .events = POLLIN}, 1, RETRY_MS);
 		return;
 	}
-	struct ctl_peer peer;
-	int r = socket_peer(fd, &peer);
-	if (r || (peer.uid != geteuid() && peer.uid != 0)) {
-		log_warning(s->log, "control socket: process %d of user %u was not answered",
-			(int)peer.pid, peer.uid);
+	if (!is_answered(s, fd, &c->peer))
 		return;
-	}
 	c->server = s;
-	c->peer = peer;
 	c->fd = fd;
 	c->done = false;
-	r = start_thread(&c->thread, connection_main, c);
+	int r = start_thread(&c->thread, connection_main, c);
 	if (r) {
 		log_warning(s->log, "control socket: cannot start a thread: %s", strerror(-r));
 		return;
 	}
 	c->used = true;
 	fd = -1; // the thread's now
+}
+
+// Those who waited for a place when the server stopped.
+static void empty_queue(struct ctl_server *s)
+{
+	while (s->kept_count < sizeof(s->kept) / sizeof(s->kept[0])) {
+		struct ctl_peer peer;
+		int fd autoclose = accept4(s->socket.fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0)
+			return;
+		if (is_answered(s, fd, &peer) && asks_nothing(fd))
+			s->kept[s->kept_count++] = TAKE_FD(fd);
+	}
 }
 
 static void *acceptor_main(void *arg)
@@ -195,6 +219,7 @@ static void *acceptor_main(void *arg)
 			break;
 		begin_connection(s, c);
 	}
+	empty_queue(s);
 	return NULL;
 }
 
@@ -251,9 +276,16 @@ void ctl_server_stop(struct ctl_server *s)
 	tell_threads(s);
 	(void)pthread_join(s->acceptor, NULL);
 	s->accepting = false;
+	(void)close(TAKE_FD(s->socket.fd)); // nobody is left to wait there
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
 		if (s->connections[i].used)
 			(void)pthread_join(s->connections[i].thread, NULL);
+}
+
+static void release(struct ctl_server *s, int fd, const char *text)
+{
+	if (line_write(fd, text, line_deadline(1)))
+		log_debug(s->log, "control socket: somebody did not wait for the end");
 }
 
 void ctl_server_release(struct ctl_server *s)
@@ -262,12 +294,11 @@ void ctl_server_release(struct ctl_server *s)
 	char *text autofree = NULL;
 	if (refusal(ESHUTDOWN, "the mount is gone", &reply) || json_print(reply, false, &text))
 		return;
-	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-		const struct connection *c = &s->connections[i];
-		if (c->used && c->fd >= 0 && line_write(c->fd, text, line_deadline(1)))
-			log_debug(s->log, "control socket: process %d did not wait for the end",
-				(int)c->peer.pid);
-	}
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+		if (s->connections[i].used && s->connections[i].fd >= 0)
+			release(s, s->connections[i].fd, text);
+	for (size_t i = 0; i < s->kept_count; i++)
+		release(s, s->kept[i], text);
 }
 
 void ctl_server_free(struct ctl_server **sp)
@@ -280,6 +311,8 @@ void ctl_server_free(struct ctl_server **sp)
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
 		if (s->connections[i].used)
 			scope_close(&s->connections[i].fd);
+	for (size_t i = 0; i < s->kept_count; i++)
+		scope_close(&s->kept[i]);
 	scope_close(&s->socket.fd);
 	scope_close(&s->stop_fd);
 	(void)pthread_cond_destroy(&s->left);

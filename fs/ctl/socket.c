@@ -15,8 +15,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define BACKLOG 64
-
 static int socket_address(const char *path, struct sockaddr_un *a)
 {
 	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -107,7 +105,7 @@ static int bind_and_listen(const char *mountpoint, struct ctl_socket *s, struct 
 	}
 	s->dev = st.st_dev;
 	s->ino = st.st_ino; // from here on socket_unlink() knows it
-	return listen(s->fd, BACKLOG) ? -errno : 0;
+	return listen(s->fd, SOCKET_BACKLOG) ? -errno : 0;
 }
 
 int socket_listen(const char *mountpoint, struct ctl_socket *out, struct errmsg *err)

@@ -12,6 +12,8 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
+#define SOCKET_BACKLOG 64 // connections that wait to be accepted; the kernel allows one more
+
 struct ctl_socket {
 	int fd; // listening
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];

@@ -83,10 +83,14 @@ static int verified(const struct facts *f, struct played *p)
 	if (!v)
 		return -ENOMEM;
 	(void)snprintf(v->promised, sizeof(v->promised), "0 bytes wrong");
-	if (p->bytes_verified == 0)
+	if (p->bytes_verified)
+		(void)snprintf(v->measured, sizeof(v->measured), "%llu of %llu bytes wrong",
+			(unsigned long long)p->bytes_wrong, (unsigned long long)p->bytes_verified);
+	else if (f->back.wrong)
+		(void)snprintf(v->measured, sizeof(v->measured), "wrong blocks read: %llu",
+			(unsigned long long)f->back.wrong);
+	if (p->bytes_wrong == 0 && f->back.wrong == 0 && p->bytes_verified == 0)
 		return promise_not_shown(v, "the bytes could not be compared");
-	(void)snprintf(v->measured, sizeof(v->measured), "%llu of %llu bytes wrong",
-		(unsigned long long)p->bytes_wrong, (unsigned long long)p->bytes_verified);
 	v->outcome = p->bytes_wrong || f->back.wrong ? OUTCOME_BROKEN : OUTCOME_HELD;
 	if (v->outcome == OUTCOME_BROKEN)
 		(void)snprintf(v->why, sizeof(v->why), "%s",

@@ -21,6 +21,7 @@
 #define JUDGE_IDLE_US 500000   // without a good request while there should be some
 #define JUDGE_PAUSE_US 2000000 // of one thread of the load
 #define JUDGE_CLOCK_US 20000   // two clocks that are read one after the other
+#define JUDGE_ASKED_US 100000  // the log has when an answer was there, and how long it took
 
 // Times are boot time, us; 0: it was not seen.
 struct facts {
@@ -36,7 +37,7 @@ struct facts {
 	uint64_t proof_us;	  // when the last question was asked that was granted before
 	uint64_t deadline_us;	  // as the mount has it, at the earliest
 	uint64_t stopped_us;	  // told when the key is wiped
-	unsigned stops;		  // until the key came back
+	unsigned stops;		  // where it is to stop: until the key came back
 	bool looked, key_present; // status, asked after the stop
 	bool opened;		  // likewise
 	int open_errno, open_expected;

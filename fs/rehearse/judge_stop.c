@@ -92,6 +92,17 @@ static int io_ends(const struct facts *f, struct played *p)
 				    .unseen = "no request succeeded"});
 }
 
+// How soon after the last granted question the deadline may come. A key that is granted beyond its
+// dates proves nothing: then the question before that one may be the last proof.
+static uint64_t soonest_deadline(const struct facts *f)
+{
+	if (over_at_once(f))
+		return 0;
+	uint64_t soonest = less(f->grace_us, JUDGE_ASKED_US);
+	bool dated = !strcmp(f->cause, "expired") || !strcmp(f->cause, "not-yet-valid");
+	return dated ? less(soonest, judge_next_check(f) + f->question_us) : soonest;
+}
+
 static int deadline(const struct facts *f, struct played *p)
 {
 	int rc = promise_within(
@@ -104,18 +115,21 @@ static int deadline(const struct facts *f, struct played *p)
 			   .until = f->away_until_us,
 			   .unseen = "it did not stop"});
 	return rc ? rc
-		  : promise_within(p,
-			    &(struct span_promised){.id = "clock-starts-at-proof",
-				    .what = "The deadline counts from the last proof of the key, "
-					    "from nothing later (if it is over when a check is "
-					    "refused, the disk stops at once).",
-				    .most_us = (over_at_once(f) ? f->refused_us - f->proof_us
-								: f->grace_us) +
-					       JUDGE_CLOCK_US,
-				    .from = f->proof_us,
-				    .then = f->deadline_us,
-				    .until = f->away_until_us,
-				    .unseen = "the mount named no deadline"});
+		  : promise_within(
+			    p, &(struct span_promised){.id = "clock-starts-at-proof",
+				       .what = "The deadline is the grace after the last proof of "
+					       "the key (0.1 s sooner to 20 ms later; a check "
+					       "interval sooner where a key is granted beyond its "
+					       "dates, which is no proof; and if it is over when a "
+					       "check is refused, the disk stops at once).",
+				       .least_us = soonest_deadline(f),
+				       .most_us = (over_at_once(f) ? f->refused_us - f->proof_us
+								   : f->grace_us) +
+						  JUDGE_CLOCK_US,
+				       .from = f->proof_us,
+				       .then = f->deadline_us,
+				       .until = f->away_until_us,
+				       .unseen = "the mount named no deadline"});
 }
 
 static int key_wiped(const struct facts *f, struct played *p)
@@ -171,7 +185,9 @@ static int open_says_why(const struct facts *f, struct played *p)
 	return 0;
 }
 
-// How much later than its mark the warning came that covers it; INT64_MAX: none did.
+// How much later than its mark the warning came that covers it; INT64_MAX: none did, though it
+// could have been late before the disk stopped. After the deadline none comes: the stop tells
+// itself.
 static int64_t lateness(const struct facts *f, unsigned percent)
 {
 	uint64_t due = counted_from(f) + f->grace_us / 100 * percent;
@@ -181,7 +197,7 @@ static int64_t lateness(const struct facts *f, unsigned percent)
 		if (f->warnings[i].percent >= percent)
 			return f->warnings[i].at_us > due ? (int64_t)(f->warnings[i].at_us - due)
 							  : 0;
-	return INT64_MAX;
+	return due + JUDGE_NOTICE_US > f->deadline_us ? 0 : INT64_MAX;
 }
 
 static int warned(const struct facts *f, struct played *p)
@@ -190,7 +206,8 @@ static int warned(const struct facts *f, struct played *p)
 	if (over_at_once(f))
 		return 0; // there was no time to warn
 	struct promise *w = played_promise(p, "warnings-in-time",
-		"Warnings come when 50, 90 and 99 % of the grace is over (at most 0.5 s later).");
+		"Warnings come when 50, 90 and 99 % of the grace is over (at most 0.5 s later; "
+		"where the disk stops before that, its stop may come instead).");
 	if (!w)
 		return -ENOMEM;
 	int64_t worst = 0;

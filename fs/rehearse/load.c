@@ -176,11 +176,17 @@ int load_start(const struct load_config *c, struct load **out, struct errmsg *er
 	return r;
 }
 
-int load_verify(struct load *l, uint64_t *verified, uint64_t *bad, struct errmsg *err)
+void load_stop(struct load *l)
 {
 	load_workers_stop(l);
+}
+
+int load_verify(struct load *l, uint64_t *good, uint64_t *bad, struct errmsg *err)
+{
+	load_stop(l);
+	*good = *bad = 0;
 	int r = l->fd < 0 ? open_file(l, err) : 0;
-	return r ? r : compare_all(l, verified, bad, err);
+	return r ? r : compare_all(l, good, bad, err);
 }
 
 void load_view(struct load *l, struct load_view *out)

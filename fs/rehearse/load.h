@@ -55,14 +55,18 @@ struct load_view {
 	char first_wrong[160];	    // what the first wrong block held; "" none was
 };
 void load_view(struct load *l, struct load_view *out); // any thread
-// Forgets first_failed, last_good, first_good and the longest gaps: a new chapter begins.
-// load_mark(), load_release(), load_reopen() and load_verify() are for the thread that started it.
+// Forgets first_failed, last_good, first_good and the longest gaps: a new chapter begins. A gap in
+// which it begins belongs to both, unless that thread had failed.
+// load_mark(), load_release(), load_reopen(), load_stop() and load_verify() are for the thread that
+// started it.
 void load_mark(struct load *l);
 // Copies of the slices so far; the caller frees *out. first_us: boot time of the first.
 int load_slices(struct load *l, struct io_slice **out, size_t *count, uint64_t *first_us) must_use;
-// Stops the threads (a request that hangs keeps them), reads every block once more and compares.
-// *verified and *wrong in bytes. -errno with a sentence if it cannot be read.
-int load_verify(struct load *l, uint64_t *verified, uint64_t *wrong, struct errmsg *err) must_use;
+// Stops the threads, for good; a request that hangs keeps them. The view changes no more.
+void load_stop(struct load *l);
+// Stops them, reads every block once more and compares. *good and *wrong in bytes, of those that
+// were read. -errno with a sentence if one cannot be read.
+int load_verify(struct load *l, uint64_t *good, uint64_t *wrong, struct errmsg *err) must_use;
 void load_free(struct load **l); // NULL allowed
 
 #endif

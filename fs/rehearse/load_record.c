@@ -22,7 +22,8 @@ int load_record_begin(struct load_record *r, unsigned threads, uint64_t slice_us
 void load_record_start(struct load_record *r, uint64_t now_us)
 {
 	r->first_us = now_us; // no thread puts anything yet
-	load_record_mark(r, now_us);
+	for (unsigned i = 0; i < r->threads; i++)
+		r->last_ok_by[i] = now_us;
 }
 
 void load_record_end(struct load_record *r)
@@ -143,7 +144,8 @@ void load_record_mark(struct load_record *r, uint64_t now_us)
 	v->first_errno = 0;
 	v->first_good = v->first_good_begun = v->longest_gap_us = r->last_failed = 0;
 	for (unsigned i = 0; i < r->threads; i++) {
-		r->last_ok_by[i] = now_us;
+		if (r->failed_by[i]) // what came of its failures is no pause
+			r->last_ok_by[i] = now_us;
 		r->failed_by[i] = false;
 	}
 }

@@ -41,8 +41,10 @@ static void begin(struct game *g)
 	struct played *p = g->out;
 	play_not(g->player, s, "", p);
 	g->begun_us = game_now();
-	uint64_t ms = s->limit == LIMIT_DENIED ? p->policy.grace_denied_ms
-					       : p->policy.grace_unreachable_ms;
+	// A refusal never moves the deadline of an outage further away.
+	uint64_t ms = p->policy.grace_unreachable_ms;
+	if (s->limit == LIMIT_DENIED && p->policy.grace_denied_ms < ms)
+		ms = p->policy.grace_denied_ms;
 	g->facts = (struct facts){.course = s->course,
 		.grace_us = ms * US_PER_MS,
 		.interval_us = game_interval_us(g),
@@ -120,13 +122,30 @@ static void mark_verified(struct game *g)
 		(unsigned long long)p->bytes_wrong);
 }
 
-// Takes down how far it came, and compares every byte unless all is to end.
-static int conclude(struct game *g, bool interrupted, struct errmsg *err)
+// Every byte. A part that could be read says nothing of the rest, unless it is wrong.
+static int compare(struct game *g, struct errmsg *err)
 {
 	struct played *p = g->out;
+	uint64_t good = 0;
+	int rc = load_verify(g->load, &good, &p->bytes_wrong, err);
+	p->bytes_verified = p->bytes_wrong + (rc ? 0 : good);
+	if (!rc)
+		mark_verified(g);
+	return rc;
+}
+
+// Takes down how far it came, and compares every byte unless all is to end. No request comes after
+// what is judged.
+static int conclude(struct game *g, bool interrupted, struct errmsg *err)
+{
 	struct facts *f = &g->facts;
+	struct disk_seen seen;
+	struct errmsg ignored = {{0}};
+	load_stop(g->load);
 	int rc = game_look(g, err);
-	f->back = g->view;
+	if (!rc && watch_status(g->rig.mountpoint, &seen, &ignored) == 0)
+		game_lost(g, seen.lost); // no line has told of these yet
+	load_view(g->load, &f->back);
 	f->back_until_us = game_now();
 	if (g->undo_begun_us == 0) {
 		f->away = f->back;
@@ -134,9 +153,8 @@ static int conclude(struct game *g, bool interrupted, struct errmsg *err)
 	}
 	if (rc || interrupted)
 		return rc;
-	rc = load_verify(g->load, &p->bytes_verified, &p->bytes_wrong, err);
-	if (!rc)
-		mark_verified(g);
+	rc = compare(g, err);
+	load_view(g->load, &f->back); // which wrong block was the first
 	return rc;
 }
 

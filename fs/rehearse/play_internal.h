@@ -40,6 +40,8 @@ struct game {
 uint64_t game_now(void); // boot time, us
 // Notes one line of the audit log; for watch_read().
 void game_told(void *game, const struct happening *h);
+// Events are missing in the log: what is not in it may have been anything.
+void game_lost(struct game *g, int64_t events);
 void game_mark(struct game *g, enum mark_kind k, uint64_t at_us, const char *fmt, ...)
 	printf_like(4, 5);
 

@@ -114,7 +114,8 @@ static void stopped(struct game *g, const struct happening *h, enum chapter c)
 	struct facts *f = &g->facts;
 	g->in_grace = false;
 	g->deadline_us = 0;
-	if (c != BACK)
+	bool goes_on = f->course == COURSE_SURVIVES || f->course == COURSE_ROTATES;
+	if (goes_on || c != BACK)
 		f->stops++;
 	if (f->stopped_us)
 		return;
@@ -176,6 +177,18 @@ static void stop_ahead(struct game *g, const struct happening *h)
 	game_mark(g, MARK_BEFORE_STOP, h->at_us, "%s are left", left);
 }
 
+void game_lost(struct game *g, int64_t events)
+{
+	if (events == 0 || g->out->failure[0])
+		return;
+	game_mark(g, MARK_NOTE, game_now(), "%lld events are missing in the mount's audit log",
+		(long long)events);
+	(void)snprintf(g->out->failure, sizeof(g->out->failure),
+		"the mount could not write %lld events to its audit log, so what happened then is "
+		"not known; is the disk of --dir full?",
+		(long long)events);
+}
+
 void game_told(void *game, const struct happening *h)
 {
 	struct game *g = game;
@@ -196,4 +209,6 @@ void game_told(void *game, const struct happening *h)
 		resumed(g, h, c);
 	else if (is(h->event, "rotated") || is(h->event, "rotation-failed"))
 		rotation(g, h);
+	else if (is(h->event, "audit-gap"))
+		game_lost(g, h->lost);
 }

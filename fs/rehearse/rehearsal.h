@@ -85,8 +85,8 @@ struct played {
 	size_t slice_count;
 	uint64_t slice_us, first_slice_us;
 	uint64_t reads, writes, failed, bytes_read, bytes_written;
-	uint64_t bytes_verified, bytes_wrong;
-	char errors[128]; // "EIO 1234"; "" none
+	uint64_t bytes_verified, bytes_wrong; // compared at the end; of these, other than written
+	char errors[128];		      // "EIO 1234"; "" none
 	enum outcome outcome;
 	char failure[512]; // why it could not be played to its end; "" if it could
 };

@@ -56,12 +56,13 @@ static int tell(
 	int rc = json_parse(line, len, &j);
 	if (rc)
 		return rc;
-	int64_t at = 0, took = 0, percent = 0, deadline = 0, left = 0;
+	int64_t at = 0, took = 0, percent = 0, deadline = 0, left = 0, lost = 0;
 	(void)json_int(j, "bootMicros", &at);
 	(void)json_int(j, "durationMs", &took);
 	(void)json_int(j, "percent", &percent);
 	(void)json_int(j, "deadlineMicros", &deadline);
 	(void)json_int(j, "msLeft", &left);
+	(void)json_int(j, "lost", &lost);
 	struct happening h = {.event = text(j, "event"),
 		.operation = text(j, "operationName"),
 		.verdict = text(j, "verdict"),
@@ -74,7 +75,8 @@ static int tell(
 		.took_us = (uint64_t)took * 1000,
 		.deadline_us = (uint64_t)deadline,
 		.percent = percent,
-		.left_ms = left};
+		.left_ms = left,
+		.lost = lost};
 	told(ctx, &h);
 	return 0;
 }
@@ -121,6 +123,16 @@ int watch_read(struct watch *w, void (*told)(void *ctx, const struct happening *
 	}
 }
 
+// Those that wait while the log cannot be written are not in it either.
+static int64_t not_logged(const struct json *audit)
+{
+	int64_t lost = 0, pending = 0;
+	(void)json_int(audit, "lost", &lost);
+	if (json_get(json_get(audit, "error"), "errno"))
+		(void)json_int(audit, "pending", &pending);
+	return lost + pending;
+}
+
 int watch_status(const char *mountpoint, struct disk_seen *out, struct errmsg *err)
 {
 	struct json *request scoped(json_free) = NULL, *reply scoped(json_free) = NULL;
@@ -136,5 +148,6 @@ int watch_status(const char *mountpoint, struct disk_seen *out, struct errmsg *e
 	const struct json *disk = json_array_at(json_get(reply, "disks"), 0);
 	(void)json_bool(disk, "keyPresent", &out->key_present);
 	(void)json_int(reply, "pid", &out->pid);
+	out->lost = not_logged(json_get(reply, "audit"));
 	return 0;
 }

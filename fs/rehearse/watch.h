@@ -20,6 +20,7 @@ struct happening {
 	uint64_t took_us;
 	uint64_t deadline_us; // boot time; 0 none
 	int64_t percent, left_ms;
+	int64_t lost; // events before this one that could not be written
 };
 
 // The log need not be there yet.
@@ -32,7 +33,8 @@ int watch_read(struct watch *w, void (*told)(void *ctx, const struct happening *
 // Of the only disk in a mount.
 struct disk_seen {
 	bool key_present;
-	int64_t pid; // of the daemon; 0 unknown
+	int64_t pid;  // of the daemon; 0 unknown
+	int64_t lost; // events that it could not write to its audit log, or not yet
 };
 int watch_status(const char *mountpoint, struct disk_seen *out, struct errmsg *err) must_use;
 

@@ -74,9 +74,8 @@ static void without_a_daemon_the_sentence_says_so(void **state)
 	assert_non_null(strstr(err.text, "no cmkdisk daemon serves"));
 	assert_non_null(strstr(err.text, "cmkdisk status"));
 	assert_int_equal(echo("relative", "x", &err), -EINVAL);
-	struct ctl_peer who;
-	int process, line;
-	assert_int_equal(ctl_daemon(f->base, &who, &process, &line), -ENOENT);
+	struct ctl_daemon d;
+	assert_int_equal(ctl_daemon(f->base, &d), -ENOENT);
 }
 
 static void garbage_is_answered_with_a_sentence(void **state)

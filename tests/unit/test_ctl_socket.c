@@ -62,21 +62,23 @@ static void a_killed_daemon_leaves_a_socket_that_is_replaced(void **state)
 	ctl_server_free(&f->server);
 	pid_t child = fork_daemon(f);
 	assert_int_equal(echo(f->mountpoint, "x", &err), 0);
-	struct ctl_peer who;
-	int process autoclose = -1, line autoclose = -1;
-	int gone autoclose = -1, no_line autoclose = -1;
-	assert_int_equal(ctl_daemon(f->mountpoint, &who, &process, &line), 0);
-	assert_int_equal(who.pid, child);
-	assert_int_equal(ctl_daemon_wait(process, line, 20), -ETIMEDOUT);
+	struct ctl_daemon d scoped(ctl_daemon_end) = {.process = -1, .line = -1};
+	struct ctl_daemon gone scoped(ctl_daemon_end) = {.process = -1, .line = -1};
+	assert_int_equal(ctl_daemon(f->mountpoint, &d), 0);
+	assert_int_equal(d.peer.pid, child);
+	assert_true(ctl_daemon_listens(f->mountpoint, &d));
+	assert_int_equal(ctl_daemon_wait(f->mountpoint, &d, 20), -ETIMEDOUT);
 	assert_int_equal(kill(child, SIGKILL), 0);
-	assert_int_equal(ctl_daemon_wait(process, line, TIMEOUT_MS), 0);
-	assert_int_equal(ctl_daemon(f->mountpoint, &who, &gone, &no_line), -ECONNREFUSED);
+	assert_int_equal(ctl_daemon_wait(f->mountpoint, &d, TIMEOUT_MS), 0);
+	assert_false(ctl_daemon_listens(f->mountpoint, &d));
+	assert_int_equal(ctl_daemon(f->mountpoint, &gone), -ECONNREFUSED);
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	assert_int_equal(access(f->socket, F_OK), 0); // stale, and recognised:
 	assert_int_equal(echo(f->mountpoint, "x", &err), -ENOENT);
 	assert_int_equal(
 		ctl_server_new(f->mountpoint, ctl_rig_handler, f, NULL, &f->server, &err), 0);
 	assert_int_equal(echo(f->mountpoint, "x", &err), 0);
+	assert_false(ctl_daemon_listens(f->mountpoint, &d)); // another one does
 }
 
 // The daemon is this process, which does not end.
@@ -84,28 +86,26 @@ static void who_waits_is_let_go_when_the_backing_files_are(void **state)
 {
 	struct fixture *f = *state;
 	struct errmsg err = {0};
-	struct ctl_peer who;
-	int process autoclose = -1, line autoclose = -1;
-	assert_int_equal(ctl_daemon(f->mountpoint, &who, &process, &line), 0);
-	assert_int_equal(who.pid, getpid());
+	struct ctl_daemon d scoped(ctl_daemon_end) = {.process = -1, .line = -1};
+	assert_int_equal(ctl_daemon(f->mountpoint, &d), 0);
+	assert_int_equal(d.peer.pid, getpid());
 	assert_int_equal(echo(f->mountpoint, "x", &err), 0); // so it is accepted by now
 	ctl_server_stop(f->server);
 	assert_int_equal(access(f->socket, F_OK), -1);
-	assert_int_equal(ctl_daemon_wait(process, line, 50), -ETIMEDOUT);
+	assert_int_equal(ctl_daemon_wait(f->mountpoint, &d, 50), -ETIMEDOUT);
 	ctl_server_release(f->server);
-	assert_int_equal(ctl_daemon_wait(process, line, TIMEOUT_MS), 0);
+	assert_int_equal(ctl_daemon_wait(f->mountpoint, &d, TIMEOUT_MS), 0);
 }
 
 static void a_connection_that_is_closed_says_nothing_of_the_files(void **state)
 {
 	struct fixture *f = *state;
 	struct errmsg err = {0};
-	struct ctl_peer who;
-	int process autoclose = -1, line autoclose = -1;
-	assert_int_equal(ctl_daemon(f->mountpoint, &who, &process, &line), 0);
+	struct ctl_daemon d scoped(ctl_daemon_end) = {.process = -1, .line = -1};
+	assert_int_equal(ctl_daemon(f->mountpoint, &d), 0);
 	assert_int_equal(echo(f->mountpoint, "x", &err), 0);
 	ctl_server_free(&f->server);
-	assert_int_equal(ctl_daemon_wait(process, line, 50), -ETIMEDOUT);
+	assert_int_equal(ctl_daemon_wait(f->mountpoint, &d, 50), -ETIMEDOUT);
 }
 
 static int remember(void *ctx, const char *path)
@@ -195,12 +195,11 @@ static void a_socket_of_another_user_is_not_asked(void **state)
 	assert_int_equal(seteuid(FOREIGN), 0);
 	assert_int_equal(listen(fd, 16), 0);
 	assert_int_equal(seteuid(0), 0);
-	struct ctl_peer who;
-	int process = -1, line = -1;
+	struct ctl_daemon d;
 	assert_int_equal(echo(f->mountpoint, "x", &err), -EPERM);
 	assert_non_null(strstr(err.text, "of user 65534, who is neither you nor root"));
 	assert_int_equal(ctl_probe(f->mountpoint), -EPERM);
-	assert_int_equal(ctl_daemon(f->mountpoint, &who, &process, &line), -EPERM);
+	assert_int_equal(ctl_daemon(f->mountpoint, &d), -EPERM);
 	assert_int_equal(ctl_each(remember, f), 0);
 	assert_int_equal(unlink(f->socket), 0);
 }

@@ -149,6 +149,46 @@ static void a_deadline_that_counts_from_later_is_told(void **state)
 	broken(&f, "clock-starts-at-proof");
 }
 
+// It keeps to its own deadline in all: only the proof tells that this one came too soon.
+static void a_disk_that_stops_sooner_than_its_grace_is_told(void **state)
+{
+	(void)state;
+	struct facts f = kept();
+	const uint64_t early = GRACE / 2;
+	f.deadline_us -= early;
+	f.stopped_us -= early;
+	f.away.last_ok_begun -= early;
+	f.away.last_ok_ended -= early;
+	f.away.last_good -= early;
+	f.away.first_failed -= early;
+	for (size_t i = 0; i < f.warning_count; i++)
+		f.warnings[i].at_us = f.refused_us;
+	broken(&f, "clock-starts-at-proof");
+	(void)snprintf(f.cause, sizeof(f.cause), "expired");
+	broken(&f, "clock-starts-at-proof");
+	f = kept();
+	f.proof_us = PROOF + 100 * MS;
+	expect_only(&f, NULL, OUTCOME_HELD);
+	f.proof_us += MS;
+	broken(&f, "clock-starts-at-proof");
+}
+
+// The last question was granted, and proved nothing: the one before did.
+static void a_grant_beyond_the_keys_dates_is_no_proof(void **state)
+{
+	(void)state;
+	static const char *const dated[] = {"expired", "not-yet-valid"};
+	for (size_t i = 0; i < sizeof(dated) / sizeof(dated[0]); i++) {
+		struct facts f = kept();
+		f.proof_us = PROOF + S + S / 10 + 120 * MS;
+		broken(&f, "clock-starts-at-proof");
+		(void)snprintf(f.cause, sizeof(f.cause), "%s", dated[i]);
+		expect_only(&f, NULL, OUTCOME_HELD);
+		f.proof_us += MS;
+		broken(&f, "clock-starts-at-proof");
+	}
+}
+
 static void without_a_grace_it_stops_at_once(void **state)
 {
 	(void)state;
@@ -232,7 +272,19 @@ static void late_and_missing_warnings_are_told(void **state)
 	f.warnings[1].at_us += 600 * MS;
 	broken(&f, "warnings-in-time");
 	f = kept();
-	f.warning_count = 2; // 99 % is missing
+	f.warning_count = 2; // 99 % is 0.1 s before the stop, which tells itself
+	expect_only(&f, NULL, OUTCOME_HELD);
+	f.warning_count = 1; // 90 % is missing
+	broken(&f, "warnings-in-time");
+	f = kept();
+	f.grace_us *= 10;
+	f.proof_us -= 9 * GRACE;
+	f.acted_us -= 9 * GRACE;
+	f.refused_us -= 9 * GRACE;
+	for (size_t i = 0; i < f.warning_count; i++)
+		f.warnings[i].at_us = f.proof_us + f.grace_us / 100 * f.warnings[i].percent;
+	expect_only(&f, NULL, OUTCOME_HELD);
+	f.warning_count = 2; // now there was 1 s for it
 	broken(&f, "warnings-in-time");
 	f = kept();
 	// The more urgent one stands for those that it overtakes.
@@ -272,6 +324,17 @@ static void wrong_bytes_are_told(void **state)
 	f = survived();
 	f.back.wrong = 1;
 	broken(&f, "every-byte");
+	// Also if the comparison at the end could not be made.
+	struct played read scoped(forget) = {.scenario = "made"};
+	assert_int_equal(judge(&f, &read), 0);
+	assert_int_equal(read.outcome, OUTCOME_BROKEN);
+	assert_string_equal(promise_of(&read, "every-byte")->measured, "wrong blocks read: 1");
+	f = survived();
+	struct played all scoped(forget) = {
+		.scenario = "made", .bytes_verified = 4096, .bytes_wrong = 4096};
+	assert_int_equal(judge(&f, &all), 0);
+	assert_int_equal(all.outcome, OUTCOME_BROKEN);
+	assert_string_equal(promise_of(&all, "every-byte")->measured, "4096 of 4096 bytes wrong");
 	struct played unread scoped(forget) = {.scenario = "made"};
 	assert_int_equal(judge(&f, &unread), 0);
 	assert_int_equal(unread.outcome, OUTCOME_NOT_SHOWN);
@@ -308,6 +371,8 @@ int main(void)
 		cmocka_unit_test(the_time_that_an_act_takes_is_allowed_for),
 		cmocka_unit_test(io_after_the_policys_time_is_told),
 		cmocka_unit_test(a_deadline_that_counts_from_later_is_told),
+		cmocka_unit_test(a_disk_that_stops_sooner_than_its_grace_is_told),
+		cmocka_unit_test(a_grant_beyond_the_keys_dates_is_no_proof),
 		cmocka_unit_test(without_a_grace_it_stops_at_once),
 		cmocka_unit_test(a_late_or_early_or_missing_stop_is_told),
 		cmocka_unit_test(a_key_that_stays_is_told),

@@ -259,6 +259,25 @@ static void a_failed_write_may_have_landed_or_not(void **state)
 	assert_int_equal(view(g).wrong, 0);
 }
 
+// What is judged then is all that there was.
+static void after_it_was_stopped_nothing_is_added(void **state)
+{
+	struct ground *g = *state;
+	struct load_view v;
+	start(g, 2, 2);
+	WAIT_FOR(g, v, v.reads > 20 && v.writes > 20);
+	load_stop(g->load);
+	load_view(g->load, &v);
+	atomic_store(&store.write_error, EIO);
+	atomic_store(&store.read_error, EIO);
+	(void)usleep(20000);
+	struct load_view later = view(g);
+	assert_memory_equal(&later, &v, sizeof(v));
+	atomic_store(&store.write_error, 0);
+	atomic_store(&store.read_error, 0);
+	verify(g, 0);
+}
+
 static void failures_are_counted_by_errno_and_timed(void **state)
 {
 	struct ground *g = *state;
@@ -359,6 +378,7 @@ int main(void)
 		TEST(a_swapped_pair_is_told),
 		TEST(a_block_of_an_earlier_load_is_told),
 		TEST(a_failed_write_may_have_landed_or_not),
+		TEST(after_it_was_stopped_nothing_is_added),
 		TEST(failures_are_counted_by_errno_and_timed),
 		TEST(a_released_file_is_not_touched_until_it_is_opened_again),
 		TEST(no_thread_goes_faster_than_it_may),

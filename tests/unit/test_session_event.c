@@ -12,6 +12,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -274,11 +275,36 @@ static void store_errors_are_told_at_once_and_then_once_a_minute(void **state)
 	assert_int_equal(next, UINT64_MAX);
 	w.errors_told = 3;
 	w.errors_quiet_ns = 70 * S;
-	assert_false(store_errors_due(&w, 3, 11 * S, &next));
-	assert_int_equal(next, UINT64_MAX);
 	assert_false(store_errors_due(&w, 4, 11 * S, &next));
 	assert_int_equal(next, 70 * S);
 	assert_true(store_errors_due(&w, 4, 70 * S, &next));
+}
+
+static bool is_rung(const struct session *s)
+{
+	return poll(&(struct pollfd){.fd = s->watchman.waker.bell, .events = POLLIN}, 1, 0) == 1;
+}
+
+// A store that fails each request must not keep the watchman busy.
+static void a_store_error_in_the_quiet_minute_wakes_nobody_before_it_is_over(void **state)
+{
+	(void)state;
+	struct session *s = stage();
+	struct session_disk *d = &s->disks[0];
+	const uint64_t now = clock_boot_ns(clock_real());
+	uint64_t next = UINT64_MAX;
+	assert_int_equal(waker_open(&s->watchman.waker), 0);
+	d->watch.errors_quiet_ns = now + 60 * S;
+	session_store_failed(d);
+	assert_false(is_rung(s));
+	// Nobody tells of the next one: so that is looked for.
+	assert_false(store_errors_due(&d->watch, 0, now, &next));
+	assert_int_equal(next, now + 60 * S);
+	d->watch.errors_quiet_ns = now;
+	session_store_failed(d);
+	assert_true(is_rung(s));
+	waker_close(&s->watchman.waker);
+	unstage(s);
 }
 
 int main(void)
@@ -293,6 +319,7 @@ int main(void)
 		cmocka_unit_test(a_near_expiry_is_told_once_a_day_and_when_its_date_changes),
 		cmocka_unit_test(use_of_a_key_outside_its_dates_is_told_once_for_each_date),
 		cmocka_unit_test(store_errors_are_told_at_once_and_then_once_a_minute),
+		cmocka_unit_test(a_store_error_in_the_quiet_minute_wakes_nobody_before_it_is_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
