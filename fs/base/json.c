@@ -198,6 +198,18 @@ static cJSON *child_at(const struct json *j, size_t i)
 	return n;
 }
 
+const char *json_str_or(const struct json *j, const char *member, const char *otherwise)
+{
+	const char *s = json_str(j, member);
+	return s ? s : otherwise;
+}
+
+int64_t json_int_or(const struct json *j, const char *member, int64_t otherwise)
+{
+	int64_t n = 0;
+	return json_int(j, member, &n) ? n : otherwise;
+}
+
 size_t json_array_len(const struct json *j)
 {
 	return json_is_array(j) ? (size_t)cJSON_GetArraySize(node(j)) : 0;

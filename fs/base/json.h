@@ -26,7 +26,9 @@ const char *json_str(const struct json *j, const char *member); // NULL if absen
 bool json_int(const struct json *j, const char *member,
 	int64_t *out); // false if absent or no integer of magnitude < 2^53
 bool json_bool(
-	const struct json *j, const char *member, bool *out);	  // false if absent or no boolean
+	const struct json *j, const char *member, bool *out); // false if absent or no boolean
+const char *json_str_or(const struct json *j, const char *member, const char *otherwise);
+int64_t json_int_or(const struct json *j, const char *member, int64_t otherwise);
 size_t json_array_len(const struct json *j);			  // 0 if no array
 const struct json *json_array_at(const struct json *j, size_t i); // NULL beyond the end
 const char *json_as_str(const struct json *j);			  // of the value itself

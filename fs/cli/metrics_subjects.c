@@ -8,12 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *text(const struct json *o, const char *member)
-{
-	const char *s = json_str(o, member);
-	return s ? s : "";
-}
-
 static bool have_mount(const struct subjects *all, const char *mountpoint)
 {
 	for (size_t i = 0; i < all->count; i++)
@@ -37,11 +31,11 @@ static int add_disk(struct subjects *all, const struct subject *mount, size_t fi
 	char url[BINDING_URL_MAX];
 	const struct json *key = json_get(disk, "key");
 	struct subject s = {.mount = mount->mount, .mountpoint = mount->mountpoint, .disk = disk};
-	s.name = text(disk, "name");
-	s.version = text(key, "version");
-	if (strlen(text(key, "url")) >= sizeof(url))
+	s.name = json_str_or(disk, "name", "");
+	s.version = json_str_or(key, "version", "");
+	if (strlen(json_str_or(key, "url", "")) >= sizeof(url))
 		return -EBADMSG;
-	key_url_unversioned(text(key, "url"), url);
+	key_url_unversioned(json_str_or(key, "url", ""), url);
 	s.key = strdup(url);
 	if (!s.key)
 		return -ENOMEM;
@@ -54,7 +48,8 @@ static int add_mount(struct subjects *all, const struct json *mount)
 {
 	const struct json *disks = json_get(mount, "disks");
 	size_t n = json_array_len(disks);
-	struct subject s = {.mount = mount, .mountpoint = text(mount, "mountpoint"), .name = ""};
+	struct subject s = {
+		.mount = mount, .mountpoint = json_str_or(mount, "mountpoint", ""), .name = ""};
 	if (have_mount(all, s.mountpoint))
 		return 0;
 	struct subject *more = reallocarray(all->at, all->count + 1 + n, sizeof(*more));

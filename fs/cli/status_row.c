@@ -15,18 +15,6 @@
 
 #define GONE_SHOWN_S 60
 
-static const char *text(const struct json *o, const char *member)
-{
-	const char *s = json_str(o, member);
-	return s ? s : "";
-}
-
-static int64_t number(const struct json *o, const char *member)
-{
-	int64_t n = 0;
-	return json_int(o, member, &n) ? n : 0;
-}
-
 // What there is to say about a disk that works.
 static void say_active(struct status_row *r, const struct json *d)
 {
@@ -35,24 +23,25 @@ static void say_active(struct status_row *r, const struct json *d)
 	const char *message = json_str(failed, "message");
 	bool near = false;
 	char ago[32];
-	format_seconds(number(d, "secondsSinceGrant"), ago, sizeof(ago));
+	format_seconds(json_int_or(d, "secondsSinceGrant", 0), ago, sizeof(ago));
 	if (message)
 		(void)snprintf(r->sentence, sizeof(r->sentence), "rotation failed: %s",
-			message + status_why_at(message, text(key, "url")));
+			message + status_why_at(message, json_str_or(key, "url", "")));
 	else if (json_bool(key, "nearExpiry", &near) && near)
 		(void)snprintf(r->sentence, sizeof(r->sentence),
-			number(key, "daysLeft") < 0 ? "key version has expired"
-						    : "key version expires in %" PRId64 " days",
-			number(key, "daysLeft"));
+			json_int_or(key, "daysLeft", 0) < 0 ? "key version has expired"
+							    : "key version expires in %" PRId64
+							      " days",
+			json_int_or(key, "daysLeft", 0));
 	else
 		(void)snprintf(r->sentence, sizeof(r->sentence),
 			"proved %s ago, next check in %" PRId64 "s", ago,
-			number(json_get(d, "checks"), "nextInSeconds"));
+			json_int_or(json_get(d, "checks"), "nextInSeconds", 0));
 }
 
 static void say_state(struct status_row *r, const struct json *d)
 {
-	const char *state = text(d, "state");
+	const char *state = json_str_or(d, "state", "");
 	const struct json *policy = json_get(d, "policy");
 	bool denied = !strcmp(state, "grace-denied");
 	if (!strcmp(state, "active")) {
@@ -63,10 +52,10 @@ static void say_state(struct status_row *r, const struct json *d)
 	}
 	r->rank = !strcmp(state, "stopped") ? ROW_STOPPED : ROW_GRACE;
 	(void)snprintf(r->state, sizeof(r->state), "%s %s",
-		r->rank == ROW_STOPPED ? "STOPPED" : "GRACE", text(d, "cause"));
-	(void)snprintf(r->sentence, sizeof(r->sentence), "%s", text(d, "sentence"));
-	r->left_s = number(d, "secondsLeft");
-	r->grace_s = number(policy, denied ? "graceDeniedMs" : "graceUnreachableMs") / 1000;
+		r->rank == ROW_STOPPED ? "STOPPED" : "GRACE", json_str_or(d, "cause", ""));
+	(void)snprintf(r->sentence, sizeof(r->sentence), "%s", json_str_or(d, "sentence", ""));
+	r->left_s = json_int_or(d, "secondsLeft", 0);
+	r->grace_s = json_int_or(policy, denied ? "graceDeniedMs" : "graceUnreachableMs", 0) / 1000;
 }
 
 static struct status_row *add(struct status_rows *rows, const char *mount)
@@ -89,17 +78,18 @@ static int add_disk(struct status_rows *rows, const char *mount, const struct js
 	struct status_row *r = add(rows, mount);
 	if (!r)
 		return -ENOMEM;
-	(void)snprintf(r->name, sizeof(r->name), "%s", text(d, "name"));
-	(void)snprintf(r->reason, sizeof(r->reason), "%s", text(d, "reason"));
-	(void)snprintf(r->version, sizeof(r->version), "%.8s", text(json_get(d, "key"), "version"));
-	r->warned_percent = number(d, "warned");
+	(void)snprintf(r->name, sizeof(r->name), "%s", json_str_or(d, "name", ""));
+	(void)snprintf(r->reason, sizeof(r->reason), "%s", json_str_or(d, "reason", ""));
+	(void)snprintf(r->version, sizeof(r->version), "%.8s",
+		json_str_or(json_get(d, "key"), "version", ""));
+	r->warned_percent = json_int_or(d, "warned", 0);
 	say_state(r, d);
 	text_sanitise(r->name);
 	text_sanitise(r->state);
 	text_sanitise(r->reason);
 	text_sanitise(r->version);
 	text_sanitise(r->sentence);
-	r->why_at = status_why_at(r->sentence, text(json_get(d, "key"), "url"));
+	r->why_at = status_why_at(r->sentence, json_str_or(json_get(d, "key"), "url", ""));
 	return 0;
 }
 
@@ -121,17 +111,18 @@ static int add_mount(struct status_rows *rows, const struct json *m, int64_t now
 	if (!json_str(m, "error")) {
 		int rc = 0;
 		for (size_t i = 0; !rc && i < json_array_len(disks); i++)
-			rc = add_disk(rows, text(m, "mountpoint"), json_array_at(disks, i));
+			rc = add_disk(
+				rows, json_str_or(m, "mountpoint", ""), json_array_at(disks, i));
 		return rc;
 	}
-	if (number(m, "errno") == ENOENT)
-		return add_gone(rows, text(m, "mountpoint"), now_s);
-	struct status_row *r = add(rows, text(m, "mountpoint"));
+	if (json_int_or(m, "errno", 0) == ENOENT)
+		return add_gone(rows, json_str_or(m, "mountpoint", ""), now_s);
+	struct status_row *r = add(rows, json_str_or(m, "mountpoint", ""));
 	if (!r)
 		return -ENOMEM;
 	r->rank = ROW_NO_DAEMON;
 	(void)snprintf(r->state, sizeof(r->state), "NO DAEMON");
-	(void)snprintf(r->sentence, sizeof(r->sentence), "%s", text(m, "error"));
+	(void)snprintf(r->sentence, sizeof(r->sentence), "%s", json_str_or(m, "error", ""));
 	text_sanitise(r->sentence);
 	return 0;
 }

@@ -43,12 +43,6 @@ void watch_free(struct watch **w)
 	*w = NULL;
 }
 
-static const char *text(const struct json *j, const char *member)
-{
-	const char *value = json_str(j, member);
-	return value ? value : "";
-}
-
 static int tell(
 	const char *line, size_t len, void (*told)(void *ctx, const struct happening *h), void *ctx)
 {
@@ -56,27 +50,21 @@ static int tell(
 	int rc = json_parse(line, len, &j);
 	if (rc)
 		return rc;
-	int64_t at = 0, took = 0, percent = 0, deadline = 0, left = 0, lost = 0;
-	(void)json_int(j, "bootMicros", &at);
-	(void)json_int(j, "durationMs", &took);
-	(void)json_int(j, "percent", &percent);
-	(void)json_int(j, "deadlineMicros", &deadline);
-	(void)json_int(j, "msLeft", &left);
-	(void)json_int(j, "lost", &lost);
-	struct happening h = {.event = text(j, "event"),
-		.operation = text(j, "operationName"),
-		.verdict = text(j, "verdict"),
-		.cause = text(j, "cause"),
-		.reason = text(j, "reason"),
-		.state = text(j, "state"),
-		.sentence = text(j, json_str(j, "sentence") ? "sentence" : "resultDescription"),
-		.to_version = text(j, "toVersion"),
-		.at_us = (uint64_t)at,
-		.took_us = (uint64_t)took * 1000,
-		.deadline_us = (uint64_t)deadline,
-		.percent = percent,
-		.left_ms = left,
-		.lost = lost};
+	struct happening h = {.event = json_str_or(j, "event", ""),
+		.operation = json_str_or(j, "operationName", ""),
+		.verdict = json_str_or(j, "verdict", ""),
+		.cause = json_str_or(j, "cause", ""),
+		.reason = json_str_or(j, "reason", ""),
+		.state = json_str_or(j, "state", ""),
+		.sentence = json_str_or(
+			j, json_str(j, "sentence") ? "sentence" : "resultDescription", ""),
+		.to_version = json_str_or(j, "toVersion", ""),
+		.at_us = (uint64_t)json_int_or(j, "bootMicros", 0),
+		.took_us = (uint64_t)json_int_or(j, "durationMs", 0) * 1000,
+		.deadline_us = (uint64_t)json_int_or(j, "deadlineMicros", 0),
+		.percent = json_int_or(j, "percent", 0),
+		.left_ms = json_int_or(j, "msLeft", 0),
+		.lost = json_int_or(j, "lost", 0)};
 	told(ctx, &h);
 	return 0;
 }

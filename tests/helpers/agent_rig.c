@@ -16,20 +16,23 @@
 
 static const uint8_t plain_text[5] = {1, 2, 3, 4, 5};
 
-struct agent *rig_agent(const char *key_url, uint32_t deadline_ms, struct logger *log)
+struct agent *rig_agent_with(struct agent_config c)
 {
 	struct agent *a = NULL;
 	struct errmsg err = {.text = ""};
-	struct agent_config c = {.program = AGENT_PROGRAM,
-		.plugin_dir = PROVIDER_DIR,
-		.key_url = key_url,
-		.config = "{}",
-		.disk = "test",
-		.deadline_ms = deadline_ms,
-		.log = log};
+	c.program = AGENT_PROGRAM;
+	c.plugin_dir = PROVIDER_DIR;
+	c.config = "{}";
+	c.disk = "test";
 	if (agent_new(&c, &a, &err))
 		fail_msg("%s", err.text);
 	return a;
+}
+
+struct agent *rig_agent(const char *key_url, uint32_t deadline_ms, struct logger *log)
+{
+	return rig_agent_with(
+		(struct agent_config){.key_url = key_url, .deadline_ms = deadline_ms, .log = log});
 }
 
 bool rig_unwrap(struct agent *a, struct agent_answer *answer)

@@ -10,6 +10,8 @@
 
 // Fails the test if it cannot be made.
 struct agent *rig_agent(const char *key_url, uint32_t deadline_ms, struct logger *log);
+// As c says beyond program, plug-ins, settings and label, which are the rig's.
+struct agent *rig_agent_with(struct agent_config c);
 // One question of each kind, with fixed contents. unwrap: true if the plain text is right.
 bool rig_unwrap(struct agent *a, struct agent_answer *answer);
 void rig_wrap(struct agent *a, struct cmk_wrapped *out, struct agent_answer *answer);

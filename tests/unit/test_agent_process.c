@@ -95,19 +95,8 @@ static void hear(void *ctx, const struct agent_answered *a)
 
 static struct agent *heard_agent(const char *key_url, struct heard *h)
 {
-	struct agent *a = NULL;
-	struct errmsg err = {.text = ""};
-	struct agent_config c = {.program = AGENT_PROGRAM,
-		.plugin_dir = PROVIDER_DIR,
-		.key_url = key_url,
-		.config = "{}",
-		.disk = "test",
-		.deadline_ms = LONG_MS,
-		.answered = hear,
-		.answered_ctx = h};
-	if (agent_new(&c, &a, &err))
-		fail_msg("%s", err.text);
-	return a;
+	return rig_agent_with((struct agent_config){
+		.key_url = key_url, .deadline_ms = LONG_MS, .answered = hear, .answered_ctx = h});
 }
 
 static void whoever_wants_to_know_hears_each_answer(void **state)
